@@ -1,0 +1,1 @@
+"""What every room leans on: errors, seeds, where work runs, atomic files, the manifest. Knows nothing of images."""
