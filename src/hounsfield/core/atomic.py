@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,14 +22,11 @@ def atomic_file(path: Path) -> Iterator[Path]:
     The suffix is kept, because writers such as SimpleITK choose the format by it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    suffix = "".join(path.suffixes[-2:]) if path.name.endswith(".nii.gz") else path.suffix
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=f".part{suffix}", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    suffix = ".nii.gz" if path.name.endswith(".nii.gz") else path.suffix
+    temporary = _beside(path, f"part{suffix}")
     try:
         yield temporary
         _flush(temporary)
-        temporary.chmod(0o666 & ~_umask())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -39,16 +36,16 @@ def atomic_file(path: Path) -> Iterator[Path]:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yields a temporary folder beside `path` that takes its place (an older one goes) when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
+    temporary = _beside(path, "part")
+    temporary.mkdir()
     try:
         yield temporary
         for file in temporary.rglob("*"):
             if file.is_file():
                 _flush(file)
-        temporary.chmod(0o777 & ~_umask())
         if path.exists():
             # A non-empty folder can't be renamed over: the old one steps aside first.
-            old = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".old", dir=path.parent))
+            old = _beside(path, "old")
             os.replace(path, old)
             os.replace(temporary, path)
             shutil.rmtree(old, ignore_errors=True)
@@ -74,7 +71,6 @@ def _flush(path: Path) -> None:
         os.fsync(stream.fileno())
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _beside(path: Path, ending: str) -> Path:
+    # Not tempfile: its files are readable by their owner alone, and a run folder is often shared in a department.
+    return path.parent / f".{path.name.split('.')[0]}.{uuid.uuid4().hex[:12]}.{ending}"
