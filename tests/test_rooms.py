@@ -29,6 +29,7 @@ FLOOR = {
     "studies": 5,
     "serve": 5,
     "cli": 6,
+    "__main__": 7,  # the face of the command line
 }
 
 

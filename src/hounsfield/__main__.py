@@ -1,0 +1,5 @@
+"""`python -m hounsfield` is the program `hounsfield`."""
+
+from hounsfield.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""Trained models put to use: bundles, prediction of cases and of DICOM series."""
