@@ -1,0 +1,66 @@
+"""Where and how exactly a training is computed: device, precision, compilation. All by rule, none by trial."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+
+import torch
+
+from hounsfield.core.errors import RunError
+from hounsfield.fit.training import Training
+
+# What compilation must save to be worth its time. Measured on two CPU cores and on one data-centre GPU.
+COMPILE_COST_S = 90.0
+COMPILE_GAIN = {"cpu": 0.15, "cuda": 0.25}  # fraction of a step's time
+STEP_S = {"cpu": 1.0, "cuda": 0.02}  # a step of 24 cubes of 32^3
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """The choice made: torch device, Fabric precision ("32-true" or "bf16-mixed"), whether to compile."""
+
+    device: torch.device
+    precision: str
+    compiled: bool
+
+
+def choose(config: Training, *, steps: int) -> Hardware:
+    """The hardware settings of a training of `steps` optimiser steps.
+
+    The rule sees the settings and the machine alone, so that a training that is started again decides the same.
+
+    Raises: RunError when a CUDA device is asked for and there is none.
+    """
+    name = config.device
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    device = torch.device(name)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise RunError(f"device '{name}' was asked for, but torch sees no CUDA device; use device: auto or cpu.")
+    if config.precision == "auto":
+        precision = "bf16-mixed" if native_bfloat16(device) else "32-true"
+    else:
+        precision = {"32": "32-true", "bf16": "bf16-mixed"}[config.precision]
+    compiled = config.compile == "on" or (config.compile == "auto" and compilation_pays(device, steps))
+    return Hardware(device, precision, compiled)
+
+
+def native_bfloat16(device: torch.device) -> bool:
+    """Whether the hardware multiplies bfloat16 itself; where it is emulated it is many times slower than float32."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type == "cpu":
+        checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+        return any(getattr(torch.cpu, check, lambda: False)() for check in checks)
+    return False
+
+
+def compilation_pays(device: torch.device, steps: int) -> bool:
+    """Whether `torch.compile` can be expected to save twice its cost over `steps` steps, and a compiler is there."""
+    if device.type not in STEP_S:
+        return False
+    compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")
+    saved = steps * STEP_S[device.type] * COMPILE_GAIN[device.type]
+    return compiler is not None and saved > 2 * COMPILE_COST_S

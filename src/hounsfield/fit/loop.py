@@ -1,0 +1,219 @@
+"""The training loop: network, task, two parts of the cases, settings and a seed in; the best weights and a history out.
+
+It runs on Lightning Fabric, which places network and data and sets the precision. All chance of an epoch (order,
+augmentation, dropout) comes from the seed and the epoch's number, so a training killed at any moment and started again
+ends with the same bytes on the same machine.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+
+from hounsfield.core.content import sha256_of
+from hounsfield.core.errors import RunError
+from hounsfield.core.progress import Progress, silent
+from hounsfield.core.seeds import derive
+from hounsfield.data.augment import augment
+from hounsfield.data.batches import Tensors, shuffled
+from hounsfield.fit.checkpoint import Checkpoint, Named, load, save
+from hounsfield.fit.hardware import Hardware, choose
+from hounsfield.fit.schedule import Schedule, epochs_without_gain, schedule_of
+from hounsfield.fit.tasks import Outputs, Task
+from hounsfield.fit.training import Training
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A finished training.
+
+    Attributes:
+        network: with the weights of the best epoch loaded, in evaluation mode, on the CPU.
+        history: one dict per epoch: epoch, rate, loss, seconds, gain, and the task's validation metrics.
+        best_epoch: index into `history`.
+    """
+
+    network: nn.Module
+    history: list[dict[str, Any]]
+    best_epoch: int
+
+
+def train(
+    network: nn.Module,
+    task: Task,
+    training: Tensors,
+    validation: Tensors,
+    config: Training,
+    *,
+    seed: int,
+    folder: Path | None = None,
+    label: str = "training",
+    progress: Progress = silent,
+) -> Fitted:
+    """Trains `network` in place; goes on from the checkpoint in `folder` when there is one.
+
+    Args:
+        network: freshly built, or with the weights to fine-tune.
+        folder: where checkpoints go; None keeps none.
+        label: what the progress bar says.
+    Raises: RunError when a part does not fit the task, the loss is not a number, no epoch may be chosen, or `folder`
+        holds another training's checkpoint.
+    """
+    task.check(training, "training")
+    task.check(validation, "validation")
+    if len(validation) == 0:
+        raise RunError("the validation part is empty, and it chooses the epoch; give it at least one case.")
+    steps = config.epochs * math.ceil(len(training) / config.batch_size)
+    run = _Run(network, task, training, validation, config, seed, choose(config, steps=steps))
+    fingerprint = run.fingerprint() if folder is not None else ""
+    found = load(folder, fingerprint) if folder is not None else None
+    if found is not None:
+        run.restore(found)
+    written = time.monotonic()
+    for epoch in progress(range(len(run.history), config.epochs), config.epochs - len(run.history), label):
+        if run.over():
+            break
+        run.one_epoch(epoch)
+        if folder is not None and time.monotonic() - written >= config.checkpoint_s:
+            save(run.checkpoint(fingerprint, finished=False), folder)
+            written = time.monotonic()
+    if folder is not None and not (found and found.finished):
+        save(run.checkpoint(fingerprint, finished=True), folder)
+    return run.fitted()
+
+
+class _Run:
+    """The moving parts of one training."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        task: Task,
+        training: Tensors,
+        validation: Tensors,
+        config: Training,
+        seed: int,
+        hardware: Hardware,
+    ) -> None:
+        if config.threads:
+            torch.set_num_threads(config.threads)
+        self.network, self.task, self.config, self.seed, self.hardware = network, task, config, seed, hardware
+        self.initial = {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
+        self.training, self.validation = training, validation
+        self.schedule: Schedule = schedule_of(config)
+        self.history: list[dict[str, Any]] = []
+        self.best: Named = {}
+        self.finished = False
+        self._set_up()
+
+    def _set_up(self) -> None:
+        accelerator = self.hardware.device.type
+        devices: Any = [self.hardware.device.index] if self.hardware.device.index is not None else 1
+        self.fabric = Fabric(accelerator=accelerator, devices=devices, precision=self.hardware.precision)  # type: ignore[arg-type]
+        # Channels last is the layout the convolution kernels of both CPU and GPU work in: no re-ordering each step.
+        self.network.to(self.fabric.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        trained = [weight for weight in self.network.parameters() if weight.requires_grad]
+        adam = torch.optim.Adam(
+            trained, lr=self.config.learning_rate, weight_decay=self.config.weight_decay, fused=True
+        )
+        called: Any = torch.compile(self.network) if self.hardware.compiled else self.network
+        self.called, self.adam = self.fabric.setup(called, adam)
+        self.training, self.validation = (part.to(self.fabric.device) for part in (self.training, self.validation))
+
+    def one_epoch(self, epoch: int) -> None:
+        """One pass over the training part, then the validation part; appends to the history."""
+        start = time.perf_counter()
+        with torch.random.fork_rng(devices=self._cuda()):
+            torch.manual_seed(derive(self.seed, "dropout", epoch))
+            loss, rate = self._pass(epoch)
+        metrics = self.task.metrics(self._validate())
+        rank = self.task.rank(metrics)
+        gain = all(math.isfinite(value) for value in rank) and (
+            not self.best or rank > self.task.rank(self.history[self.best_epoch()])
+        )
+        if gain:
+            self.best = {name: value.detach().cpu().clone() for name, value in self.network.state_dict().items()}
+        seconds = time.perf_counter() - start
+        self.history.append({"epoch": epoch, "rate": rate, "loss": loss, **metrics, "gain": gain, "seconds": seconds})
+
+    def _pass(self, epoch: int) -> tuple[float, float]:
+        generator = torch.Generator().manual_seed(derive(self.seed, "cases", epoch))
+        batches = shuffled(len(self.training), self.config.batch_size, generator)
+        self.called.train()
+        total, rate = torch.zeros((), device=self.fabric.device), 0.0
+        for step, index in enumerate(batches):
+            rate = self.schedule.rate(epoch + step / len(batches), self.gains())
+            for group in self.adam.param_groups:
+                group["lr"] = rate
+            batch = augment(self.training.take(index), self.config.augmentation, generator)
+            self.adam.zero_grad(set_to_none=True)
+            loss = self.task.loss(self.called, batch)
+            self.fabric.backward(loss)
+            self.adam.step()
+            total += loss.detach() * len(index)
+        mean = float(total) / len(self.training)
+        if not math.isfinite(mean):
+            raise RunError(
+                f"the training loss of epoch {epoch} is {mean}; lower learning_rate (now {rate:g}) or "
+                "check the cubes for NaN."
+            )
+        return mean, rate
+
+    def _validate(self) -> Outputs:
+        self.called.eval()
+        with torch.no_grad():
+            index = torch.split(torch.arange(len(self.validation)), self.config.batch_size)
+            parts = [self.task.outputs(self.called, self.validation.take(part)) for part in index]
+        return {name: torch.cat([part[name] for part in parts]).cpu() for name in parts[0]}
+
+    def gains(self) -> list[bool]:
+        return [row["gain"] for row in self.history]
+
+    def best_epoch(self) -> int:
+        return max(index for index, gain in enumerate(self.gains()) if gain)
+
+    def over(self) -> bool:
+        """Whether the stop rule ends the training before its last epoch."""
+        if self.finished or not self.history:
+            return self.finished
+        unfit = not math.isfinite(self.task.rank(self.history[-1])[0])
+        return unfit or epochs_without_gain(self.gains()) >= self.config.stop_patience
+
+    def fingerprint(self) -> str:
+        """Of all that decides the result: settings, task, seed, data and initial weights."""
+        how = {"checkpoint_s"}
+        weights = {name: sha256_of(value.numpy()) for name, value in self.initial.items()}
+        settings = self.config.model_dump(mode="json", exclude=how)
+        parts = [self.training.fingerprint(), self.validation.fingerprint()]
+        return sha256_of([settings, repr(self.task), self.seed, parts, weights])
+
+    def checkpoint(self, fingerprint: str, *, finished: bool) -> Checkpoint:
+        weights = {} if finished else dict(self.network.state_dict())
+        adam = {} if finished else self.adam.state_dict()["state"]
+        return Checkpoint(fingerprint, self.history, finished, weights, self.best, adam)
+
+    def restore(self, found: Checkpoint) -> None:
+        self.history, self.best, self.finished = copy.deepcopy(found.history), found.best, found.finished
+        if not found.finished:
+            self.network.load_state_dict(found.weights)
+            state = self.adam.state_dict()
+            self.adam.load_state_dict({"state": found.adam, "param_groups": state["param_groups"]})
+
+    def fitted(self) -> Fitted:
+        if not self.best:
+            raise RunError(
+                "no epoch could be chosen: validation metrics are not finite, or Dice stayed below dice_floor."
+            )
+        self.network.load_state_dict(self.best)
+        return Fitted(self.network.cpu().eval(), self.history, self.best_epoch())
+
+    def _cuda(self) -> list[int]:
+        return [self.fabric.device.index or 0] if self.fabric.device.type == "cuda" else []
