@@ -1,0 +1,12 @@
+"""From labels, probabilities and masks to numbers with intervals: arrays in, numbers out; no file, no torch.
+
+Each file is named after what it yields and shows its public function first; import from the file itself
+(`from hounsfield.stats.auc import auc`), so that one metric does not load the others.
+
+- `estimate`: the value with its interval that everything here returns; the warning `UndefinedMetric`.
+- `auc`, `roc`, `classification`, `calibration`, `operating_point`, `overlap`: metrics of one model.
+- `intervals`: the interval of each metric by the method that fits the data (one case a patient, or several).
+- `proportion`, `bootstrap`: the methods those intervals are made with.
+- `compare`, `multiplicity`: two models on the same cases; correction for several comparisons.
+- `inputs`: the checks that every function applies to its arrays.
+"""

@@ -1,0 +1,92 @@
+"""Intervals of a proportion against statsmodels, hand values, edges and their coverage."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+from statsmodels.stats.proportion import proportion_confint
+
+from hounsfield.core.errors import HounsfieldError
+from hounsfield.stats.estimate import UndefinedMetric
+from hounsfield.stats.proportion import agresti_coull, clopper_pearson, clustered_wilson, jeffreys, wilson
+
+THEIRS = {"wilson": wilson, "beta": clopper_pearson, "agresti_coull": agresti_coull, "jeffreys": jeffreys}
+
+
+@pytest.mark.parametrize("name", THEIRS)
+@pytest.mark.parametrize("k", [1, 7, 20, 39])
+@pytest.mark.parametrize("level", [0.95, 0.9])
+def test_equals_statsmodels(name: str, k: int, level: float) -> None:
+    low, high = proportion_confint(k, 40, alpha=1 - level, method=name)
+    ours = THEIRS[name](k, 40, level=level)
+    assert (ours.low, ours.high) == pytest.approx((low, min(1.0, high)), abs=1e-10)
+
+
+@pytest.mark.parametrize("name", THEIRS)
+def test_all_and_none_have_width_and_stay_inside(name: str) -> None:
+    none, all_ = THEIRS[name](0, 12), THEIRS[name](12, 12)
+    assert none.low == 0
+    assert all_.high == 1
+    assert none.high > 0.1
+    assert none.high == pytest.approx(1 - all_.low)
+
+
+def test_rule_of_three() -> None:  # none of 100: the exact one-sided 95 % bound is 1 - 0.05 ** (1 / 100) = 2.95 %
+    assert clopper_pearson(0, 100, level=0.90).high == pytest.approx(1 - 0.05**0.01)
+
+
+def test_no_trial_is_undefined() -> None:
+    with pytest.warns(UndefinedMetric, match="no trial"):
+        assert math.isnan(wilson(0, 0).value)
+    with pytest.warns(UndefinedMetric, match="no trial"):
+        assert math.isnan(clustered_wilson([], patient_id=[]).low)
+
+
+@pytest.mark.parametrize(("k", "n"), [(5, 4), (-1, 4), (0.5, 4)])
+def test_impossible_counts_are_refused(k: int, n: int) -> None:
+    with pytest.raises(HounsfieldError, match="whole numbers"):
+        wilson(k, n)
+
+
+def test_level_is_a_fraction() -> None:
+    with pytest.raises(HounsfieldError, match="0.95"):
+        wilson(1, 2, level=95)
+
+
+def test_clopper_pearson_never_covers_too_little() -> None:
+    """Exact coverage by summing the binomial: at least the level for every p."""
+    intervals = [clopper_pearson(k, 30) for k in range(31)]
+    for p in np.linspace(0.02, 0.98, 25):
+        held = [e.low <= p <= e.high for e in intervals]
+        assert binom.pmf(np.arange(31), 30, p)[held].sum() >= 0.95
+
+
+def test_one_case_a_patient_is_plain_wilson() -> None:
+    hits = [1] * 30 + [0] * 12
+    plain, clustered = wilson(30, 42), clustered_wilson(hits, patient_id=range(42))
+    # The ratio estimator divides by P - 1, so the effective number is n - 1 for single cases.
+    assert clustered.low == pytest.approx(plain.low, abs=0.003)
+    assert clustered.high == pytest.approx(plain.high, abs=0.003)
+
+
+def test_copies_of_a_patient_add_nothing() -> None:
+    hits, patients = [1] * 30 + [0] * 12, list(range(42))
+    once = clustered_wilson(hits, patient_id=patients)
+    thrice = clustered_wilson(hits * 3, patient_id=patients * 3)
+    assert (thrice.low, thrice.high) == pytest.approx((once.low, once.high))
+    assert thrice.n == 42
+    assert thrice.unit == "patients"
+
+
+def test_all_right_in_clusters_counts_patients() -> None:
+    assert clustered_wilson([1] * 40, patient_id=[k // 4 for k in range(40)]).low == pytest.approx(wilson(10, 10).low)
+
+
+def test_a_single_patient_has_no_interval() -> None:
+    estimate = clustered_wilson([1, 0, 1], patient_id=["A"] * 3)
+    assert estimate.value == pytest.approx(2 / 3)
+    assert not estimate.has_interval
+    assert estimate.note == "a single patient"
