@@ -20,13 +20,13 @@ from hounsfield.volume.volume import Volume, right_handed
 
 # field: (offset, type, count); sizeof_hdr tells the version
 _V1 = {
-    "dim": (40, "i2", 8), "datatype": (70, "i2", 1), "pixdim": (76, "f4", 8), "vox_offset": (108, "f4", 1), "slope": (112, "f4", 1),
-    "inter": (116, "f4", 1), "units": (123, "u1", 1), "qform_code": (252, "i2", 1), "sform_code": (254, "i2", 1),
+    "dim": (40, "i2", 8), "datatype": (70, "i2", 1), "pixdim": (76, "f4", 8), "vox_offset": (108, "f4", 1),
+    "slope": (112, "f4", 1), "inter": (116, "f4", 1), "units": (123, "u1", 1), "qform_code": (252, "i2", 1), "sform_code": (254, "i2", 1),
     "quatern": (256, "f4", 6), "srow": (280, "f4", 12),
 }  # fmt: skip
 _V2 = {
-    "dim": (16, "i8", 8), "datatype": (12, "i2", 1), "pixdim": (104, "f8", 8), "vox_offset": (168, "i8", 1), "slope": (176, "f8", 1),
-    "inter": (184, "f8", 1), "units": (500, "i4", 1), "qform_code": (344, "i4", 1), "sform_code": (348, "i4", 1),
+    "dim": (16, "i8", 8), "datatype": (12, "i2", 1), "pixdim": (104, "f8", 8), "vox_offset": (168, "i8", 1),
+    "slope": (176, "f8", 1), "inter": (184, "f8", 1), "units": (500, "i4", 1), "qform_code": (344, "i4", 1), "sform_code": (348, "i4", 1),
     "quatern": (352, "f8", 6), "srow": (400, "f8", 12),
 }  # fmt: skip
 _TYPES = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8"}
@@ -44,11 +44,7 @@ def read_nifti(path: Path) -> tuple[Volume, bool]:
     raw = _bytes_of(path)
     header, order = _header(raw, path.name)
     shape = _shape(header["dim"], path.name)
-    spacing = (
-        header["pixdim"][1:4] * _UNIT_MM[int(header["units"][0]) & 7]
-        if int(header["units"][0]) & 7 in _UNIT_MM
-        else header["pixdim"][1:4]
-    )
+    spacing = header["pixdim"][1:4] * _UNIT_MM.get(int(header["units"][0]) & 7, 1.0)
     if not (np.isfinite(spacing).all() and (spacing > 0).all()):
         got = ", ".join(f"{value:g}" for value in spacing)
         raise ImageError(

@@ -1,0 +1,220 @@
+"""Preparation of many cases. In: cases, settings, a cache folder; out: cubes, masks and native features as arrays, and
+the cases set aside.
+
+Nothing is prepared twice: each case has an entry on disk under the hash of its files and settings. A run that was
+killed goes on where it stopped. Cases that share an image (several lesions of one CT) are prepared together, so the
+image is read once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hounsfield.core.content import sha256_of
+from hounsfield.core.engine import each
+from hounsfield.core.errors import HounsfieldError, Problem, RunError
+from hounsfield.core.progress import Progress, silent
+from hounsfield.core.types import AnyArray
+from hounsfield.data.cache import content_digest, entry_key, load, store
+from hounsfield.data.cube import native_features, paste_cube, prepare_case
+from hounsfield.data.preparation import Preparation, PreparedCase
+from hounsfield.volume.read import read_mask, read_volume
+from hounsfield.volume.volume import Volume
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hounsfield.tables.cases import Case
+
+__all__ = [
+    "Preparation",
+    "PreparedCase",
+    "PreparedSet",
+    "native_features",
+    "paste_cube",
+    "prepare_case",
+    "prepare_cases",
+    "read_case",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedSet:
+    """Prepared cases in the order they were given, without those set aside.
+
+    Attributes:
+        cases: the N cases kept.
+        prepared: their prepared form; `image` and `mask` are views of the arrays below.
+        images: (N, z, y, x) float32 in [-1, 1].
+        masks: (N, z, y, x) uint8; all 0 where a case has no mask, see `has_mask`.
+        has_mask: (N,) booleans.
+        features: one row a case: case_id, the native features (missing where there is no mask), mask_leaves_cube,
+            pixel_digest.
+        set_aside: one Problem for each case left out, naming it.
+    """
+
+    cases: tuple[Case, ...]
+    prepared: tuple[PreparedCase, ...]
+    images: AnyArray
+    masks: AnyArray
+    has_mask: AnyArray
+    features: pd.DataFrame
+    set_aside: tuple[Problem, ...]
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+
+def prepare_cases(
+    cases: Iterable[Case],
+    config: Preparation,
+    cache: Path,
+    *,
+    workers: int = 0,
+    engine: str = "local",
+    progress: Progress = silent,
+) -> PreparedSet:
+    """Prepares `cases`, in parallel, from `cache` where possible.
+
+    Args:
+        cache: folder of entries; made when absent, shared by any number of runs.
+        workers, engine, progress: as in `core.engine.each`.
+    Raises: RunError when the cache can't be written. A case that can't be prepared raises nothing: it is in
+        `set_aside`.
+    """
+    cases = list(cases)
+    cache = Path(cache)
+    keys, problems = _keys(cases, config, workers)
+    found = {key: load(cache, key) for key in dict.fromkeys(keys) if key is not None}
+    todo: dict[tuple[Path, str | None], list[tuple[Case, str]]] = {}
+    for case, key in zip(cases, keys, strict=True):
+        if key is not None and found[key] is None:
+            todo.setdefault((case.image, case.series_uid), []).append((case, key))
+    tasks = [_Task(tuple(members), config, cache) for members in todo.values()]
+    for task, results in zip(
+        tasks,
+        each(_run, tasks, workers=workers, engine=engine, progress=progress, label="preparing cases"),
+        strict=True,
+    ):
+        for (case, key), problem in zip(task.members, results, strict=True):
+            if problem is not None:
+                problems[case.case_id] = problem
+            elif found[key] is None:
+                found[key] = load(cache, key)
+                if found[key] is None:
+                    raise RunError(
+                        f"an entry of the cache folder '{cache.name}' vanished or was altered while in use. Run it "
+                        "again."
+                    )
+    kept = [
+        (case, found[key])
+        for case, key in zip(cases, keys, strict=True)
+        if key is not None and case.case_id not in problems
+    ]
+    aside = tuple(problems[case.case_id] for case in cases if case.case_id in problems)
+    return _assemble([(case, one) for case, one in kept if one is not None], config, aside)
+
+
+def read_case(case: Case) -> tuple[Volume, Volume | None]:
+    """The image of a case and its mask on the image's grid (None when it has none).
+
+    Raises: ImageError, MaskError as `read_volume` and `read_mask`.
+    """
+    image = read_volume(case.image, series_uid=case.series_uid)
+    return image, None if case.mask is None else read_mask(case.mask, like=image)
+
+
+@dataclass(frozen=True)
+class _Task:
+    """Cases of one image that are not in the cache, with their keys."""
+
+    members: tuple[tuple[Case, str], ...]
+    config: Preparation
+    cache: Path
+
+
+def _run(task: _Task) -> list[Problem | None]:
+    """Prepares and stores the cases of one image; runs in a worker process, so only problems travel back."""
+    first = task.members[0][0]
+    try:
+        image = read_volume(first.image, series_uid=first.series_uid)
+    except Exception as error:  # whatever a damaged file makes a reader raise, the other cases go on
+        return [_problem(case, error) for case, _ in task.members]
+    digest = sha256_of(image.array)
+    results: list[Problem | None] = []
+    for case, key in task.members:
+        try:
+            mask = None if case.mask is None else read_mask(case.mask, like=image)
+            prepared = prepare_case(image, mask, task.config, centre_mm=case.centre_mm, pixel_digest=digest)
+        except Exception as error:  # as above
+            results.append(_problem(case, error))
+            continue
+        store(task.cache, key, prepared)  # outside the try: a full disk ends the run, it is no fault of the case
+        results.append(None)
+    return results
+
+
+def _problem(case: Case, error: Exception) -> Problem:
+    if isinstance(error, HounsfieldError):
+        return Problem(f"case {case.case_id}", str(error))
+    what = error.strerror if isinstance(error, OSError) and error.strerror else f"{type(error).__name__}"
+    return Problem(f"case {case.case_id}", f"its files can't be read ({what}).", "Run `hounsfield check` on the table.")
+
+
+def _keys(cases: Sequence[Case], config: Preparation, workers: int) -> tuple[list[str | None], dict[str, Problem]]:
+    """The cache key of each case, each file hashed once; None, and a problem, where a file can't be read."""
+    paths = list(dict.fromkeys(path for case in cases for path in (case.image, case.mask) if path is not None))
+    # Hashing frees the interpreter's lock, so threads do, and save the start of processes when all is in the cache.
+    digests = dict(zip(paths, each(_digest_or_none, paths, workers=workers, engine="threads"), strict=True))
+    keys: list[str | None] = []
+    problems = {}
+    for case in cases:
+        missing = [path.name for path in (case.image, case.mask) if path is not None and digests[path] is None]
+        if missing:
+            problems[case.case_id] = Problem(
+                f"case {case.case_id}",
+                f"{', '.join(missing)}: no such file, or not readable.",
+                "Correct the path in the table.",
+            )
+            keys.append(None)
+            continue
+        mask = None if case.mask is None else digests[case.mask]
+        centre = case.centre_mm if case.mask is None else None
+        keys.append(entry_key(str(digests[case.image]), mask, config, centre_mm=centre, series_uid=case.series_uid))
+    return keys, problems
+
+
+def _digest_or_none(path: Path) -> str | None:
+    try:
+        return content_digest(path)
+    except OSError:
+        return None
+
+
+def _assemble(kept: list[tuple[Case, PreparedCase]], config: Preparation, aside: tuple[Problem, ...]) -> PreparedSet:
+    import pandas as pd  # half a second that worker processes need not spend
+
+    images = np.empty((len(kept), *config.size), dtype=np.float32)
+    masks = np.zeros((len(kept), *config.size), dtype=np.uint8)
+    prepared, rows = [], []
+    for number, (case, one) in enumerate(kept):
+        images[number] = one.image
+        if one.mask is not None:
+            masks[number] = one.mask
+        prepared.append(replace(one, image=images[number], mask=None if one.mask is None else masks[number]))
+        state = {"mask_leaves_cube": one.mask_leaves_cube, "pixel_digest": one.pixel_digest}
+        rows.append({"case_id": case.case_id, **one.features, **state})
+    return PreparedSet(
+        cases=tuple(case for case, _ in kept),
+        prepared=tuple(prepared),
+        images=images,
+        masks=masks,
+        has_mask=np.array([one.mask is not None for _, one in kept], dtype=bool),
+        features=pd.DataFrame(rows) if rows else pd.DataFrame({"case_id": []}),
+        set_aside=aside,
+    )
