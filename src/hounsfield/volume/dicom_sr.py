@@ -13,7 +13,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import highdicom as hd
 from highdicom import sr
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
@@ -95,7 +94,8 @@ def read_measurement_report(path: Path) -> list[Finding]:
     """
     try:
         document = sr.srread(path)
-        groups = document.content.get_volumetric_roi_measurement_groups()
+        content: Any = document.content  # highdicom annotates the base class, srread gives the report of the template
+        groups = content.get_volumetric_roi_measurement_groups()
     except Exception as error:  # highdicom and pydicom raise a dozen kinds for what is not a report
         raise MaskError(
             f"{path.name}: expected a measurement report (Comprehensive 3D SR, TID 1500), which this is not."
