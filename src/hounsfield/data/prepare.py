@@ -91,26 +91,22 @@ def prepare_cases(
     cache = Path(cache)
     keys, problems = _keys(cases, config, workers)
     found = {key: load(cache, key) for key in dict.fromkeys(keys) if key is not None}
-    todo: dict[tuple[Path, str | None], list[tuple[Case, str]]] = {}
+    todo: dict[tuple[Path, str | None], dict[str, Case]] = {}
     for case, key in zip(cases, keys, strict=True):
         if key is not None and found[key] is None:
-            todo.setdefault((case.image, case.series_uid), []).append((case, key))
-    tasks = [_Task(tuple(members), config, cache) for members in todo.values()]
-    for task, results in zip(
-        tasks,
-        each(_run, tasks, workers=workers, engine=engine, progress=progress, label="preparing cases"),
-        strict=True,
-    ):
-        for (case, key), problem in zip(task.members, results, strict=True):
-            if problem is not None:
-                problems[case.case_id] = problem
-            elif found[key] is None:
-                found[key] = load(cache, key)
-                if found[key] is None:
-                    raise RunError(
-                        f"an entry of the cache folder '{cache.name}' vanished or was altered while in use. Run it "
-                        "again."
-                    )
+            todo.setdefault((case.image, case.series_uid), {})[key] = case
+    tasks = [_task(members, config, cache) for members in todo.values()]
+    made = each(_run, tasks, workers=workers, engine=engine, progress=progress, label="preparing cases")
+    failed = {}
+    for task, results in zip(tasks, made, strict=True):
+        for (*_, key), problem in zip(task.members, results, strict=True):
+            if problem is None:
+                found[key] = _stored(cache, key)
+            else:
+                failed[key] = problem
+    for case, key in zip(cases, keys, strict=True):
+        if key in failed:
+            problems[case.case_id] = replace(failed[key], where=f"case {case.case_id}")
     kept = [
         (case, found[key])
         for case, key in zip(cases, keys, strict=True)
@@ -131,39 +127,56 @@ def read_case(case: Case) -> tuple[Volume, Volume | None]:
 
 @dataclass(frozen=True)
 class _Task:
-    """Cases of one image that are not in the cache, with their keys."""
+    """Cases of one image that are not in the cache: case_id, mask, centre_mm and key of each.
 
-    members: tuple[tuple[Case, str], ...]
+    No `Case` travels to the workers: unpickling one would load pandas there.
+    """
+
+    image: Path
+    series_uid: str | None
+    members: tuple[tuple[str, Path | None, tuple[float, float, float] | None, str], ...]
     config: Preparation
     cache: Path
 
 
+def _task(members: dict[str, Case], config: Preparation, cache: Path) -> _Task:
+    first = next(iter(members.values()))
+    light = tuple((case.case_id, case.mask, case.centre_mm, key) for key, case in members.items())
+    return _Task(first.image, first.series_uid, light, config, cache)
+
+
 def _run(task: _Task) -> list[Problem | None]:
     """Prepares and stores the cases of one image; runs in a worker process, so only problems travel back."""
-    first = task.members[0][0]
     try:
-        image = read_volume(first.image, series_uid=first.series_uid)
+        image = read_volume(task.image, series_uid=task.series_uid)
     except Exception as error:  # whatever a damaged file makes a reader raise, the other cases go on
-        return [_problem(case, error) for case, _ in task.members]
+        return [_problem(case_id, error) for case_id, *_ in task.members]
     digest = sha256_of(image.array)
     results: list[Problem | None] = []
-    for case, key in task.members:
+    for case_id, mask_path, centre_mm, key in task.members:
         try:
-            mask = None if case.mask is None else read_mask(case.mask, like=image)
-            prepared = prepare_case(image, mask, task.config, centre_mm=case.centre_mm, pixel_digest=digest)
+            mask = None if mask_path is None else read_mask(mask_path, like=image)
+            prepared = prepare_case(image, mask, task.config, centre_mm=centre_mm, pixel_digest=digest)
         except Exception as error:  # as above
-            results.append(_problem(case, error))
+            results.append(_problem(case_id, error))
             continue
         store(task.cache, key, prepared)  # outside the try: a full disk ends the run, it is no fault of the case
         results.append(None)
     return results
 
 
-def _problem(case: Case, error: Exception) -> Problem:
+def _stored(cache: Path, key: str) -> PreparedCase:
+    prepared = load(cache, key)
+    if prepared is None:
+        raise RunError(f"an entry of the cache folder '{cache.name}' vanished or was altered in use; run it again.")
+    return prepared
+
+
+def _problem(case_id: str, error: Exception) -> Problem:
     if isinstance(error, HounsfieldError):
-        return Problem(f"case {case.case_id}", str(error))
+        return Problem(f"case {case_id}", str(error))
     what = error.strerror if isinstance(error, OSError) and error.strerror else f"{type(error).__name__}"
-    return Problem(f"case {case.case_id}", f"its files can't be read ({what}).", "Run `hounsfield check` on the table.")
+    return Problem(f"case {case_id}", f"its files can't be read ({what}).", "Run `hounsfield check` on the table.")
 
 
 def _keys(cases: Sequence[Case], config: Preparation, workers: int) -> tuple[list[str | None], dict[str, Problem]]:

@@ -6,11 +6,9 @@ from __future__ import annotations
 from math import pi
 
 import numpy as np
-from scipy.spatial import ConvexHull, QhullError
-from scipy.spatial.distance import cdist
 
 from hounsfield.core.errors import ImageError, MaskError
-from hounsfield.core.types import AnyArray, FloatArray
+from hounsfield.core.types import AnyArray, FloatArray, IntArray
 from hounsfield.volume.crop import bounding_box
 
 Spacing = tuple[float, float, float]
@@ -45,19 +43,18 @@ def axial_diameters_mm(mask: AnyArray, spacing_mm: Spacing) -> tuple[float, floa
     best = (-1.0, 0.0)
     _, step_y, step_x = spacing_mm
     for k in range(start[0], stop[0]):
-        points = np.argwhere(mask[k]) * (step_y, step_x)
+        points = _outline(mask[k]) * (step_y, step_x)
         if len(points) == 0:
             continue
-        hull = _hull(points)
-        apart = cdist(hull, hull)
+        apart = np.linalg.norm(points[:, None] - points, axis=2)
         one, two = np.unravel_index(int(apart.argmax()), apart.shape)
-        axis = hull[two] - hull[one]
+        axis = points[two] - points[one]
         length = float(np.linalg.norm(axis))
         axis = axis / length if length > 0 else np.array([0.0, 1.0])
         across = np.array([-axis[1], axis[0]])
         long = length + _voxel_width(axis, step_y, step_x)
         if long > best[0]:
-            best = (long, float(np.ptp(hull @ across)) + _voxel_width(across, step_y, step_x))
+            best = (long, float(np.ptp(points @ across)) + _voxel_width(across, step_y, step_x))
     return best
 
 
@@ -91,14 +88,13 @@ def hu_statistics(array: AnyArray, mask: AnyArray) -> dict[str, float]:
     return found
 
 
-def _hull(points: FloatArray) -> FloatArray:
-    # The farthest pair lies on the convex hull; a line or a single point has none and is taken as it is.
-    if len(points) < 4:
-        return points
-    try:
-        return np.asarray(points[ConvexHull(points).vertices])
-    except QhullError:
-        return points
+def _outline(plane: AnyArray) -> IntArray:
+    """First and last marked voxel (y, x) of each row: every corner of the convex hull is among them."""
+    marked = plane != 0
+    rows = np.flatnonzero(marked.any(axis=1))
+    first = marked[rows].argmax(axis=1)
+    last = plane.shape[1] - 1 - marked[rows, ::-1].argmax(axis=1)
+    return np.asarray(np.concatenate([np.stack([rows, first], axis=1), np.stack([rows, last], axis=1)]))
 
 
 def _voxel_width(direction: FloatArray, step_y: float, step_x: float) -> float:

@@ -21,13 +21,13 @@ from hounsfield.volume.volume import Volume, right_handed
 # field: (offset, type, count); sizeof_hdr tells the version
 _V1 = {
     "dim": (40, "i2", 8), "datatype": (70, "i2", 1), "pixdim": (76, "f4", 8), "vox_offset": (108, "f4", 1),
-    "slope": (112, "f4", 1), "inter": (116, "f4", 1), "units": (123, "u1", 1), "qform_code": (252, "i2", 1), "sform_code": (254, "i2", 1),
-    "quatern": (256, "f4", 6), "srow": (280, "f4", 12),
+    "slope": (112, "f4", 1), "inter": (116, "f4", 1), "units": (123, "u1", 1), "qform_code": (252, "i2", 1),
+    "sform_code": (254, "i2", 1), "quatern": (256, "f4", 6), "srow": (280, "f4", 12),
 }  # fmt: skip
 _V2 = {
     "dim": (16, "i8", 8), "datatype": (12, "i2", 1), "pixdim": (104, "f8", 8), "vox_offset": (168, "i8", 1),
-    "slope": (176, "f8", 1), "inter": (184, "f8", 1), "units": (500, "i4", 1), "qform_code": (344, "i4", 1), "sform_code": (348, "i4", 1),
-    "quatern": (352, "f8", 6), "srow": (400, "f8", 12),
+    "slope": (176, "f8", 1), "inter": (184, "f8", 1), "units": (500, "i4", 1), "qform_code": (344, "i4", 1),
+    "sform_code": (348, "i4", 1), "quatern": (352, "f8", 6), "srow": (400, "f8", 12),
 }  # fmt: skip
 _TYPES = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8"}
 _UNIT_MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}  # unknown is taken as mm, as everyone does
@@ -81,7 +81,7 @@ def _header(raw: bytes, name: str) -> tuple[dict[str, FloatArray], str]:
         size = int(np.frombuffer(raw[:4], order + "i4")[0]) if len(raw) >= 4 else 0
         fields = {348: _V1, 540: _V2}.get(size)
         if fields is not None and len(raw) >= size:
-            found = {
+            found: dict[str, FloatArray] = {
                 key: np.frombuffer(raw, order + kind, count, offset).astype(np.float64)
                 for key, (offset, kind, count) in fields.items()
             }

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import ndimage
 
 from hounsfield.core.errors import ImageError
 from hounsfield.core.types import AnyArray, FloatArray, IntArray
@@ -37,13 +36,13 @@ class Grid:
     offset: tuple[float, float, float]
     step: tuple[float, float, float]
 
-    def to_source(self, index_zyx: AnyArray) -> FloatArray:
+    def to_source(self, index_zyx: AnyArray | Triple) -> FloatArray:
         """Fractional source index of a (fractional) index on this grid."""
-        return np.asarray(self.offset) + np.asarray(self.step) * np.asarray(index_zyx, dtype=np.float64)
+        return np.asarray(np.asarray(self.offset) + np.asarray(self.step) * np.asarray(index_zyx, dtype=np.float64))
 
-    def from_source(self, index_zyx: AnyArray) -> FloatArray:
+    def from_source(self, index_zyx: AnyArray | Triple) -> FloatArray:
         """Fractional index on this grid of a (fractional) source index."""
-        return (np.asarray(index_zyx, dtype=np.float64) - np.asarray(self.offset)) / np.asarray(self.step)
+        return np.asarray((np.asarray(index_zyx, dtype=np.float64) - np.asarray(self.offset)) / np.asarray(self.step))
 
 
 def grid_of(volume: Volume, spacing_mm: tuple[float, float, float], rule: Rule = "extent") -> Grid:
@@ -117,6 +116,8 @@ def resample_like(volume: Volume, like: Volume, *, mode: Mode = "linear", fill: 
         fill: value of points outside the volume's outer faces.
     Returns: float32 for linear, the input's type for nearest.
     """
+    from scipy import ndimage  # a fifth of a second to load, needed by this function alone
+
     start, stop = _shared_box(volume, like)
     kind = np.dtype(np.float32) if mode == "linear" else volume.array.dtype
     result = np.full(like.shape, fill, dtype=kind)

@@ -14,7 +14,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import lfilter
 
 from hounsfield.core.types import AnyArray, BoolArray, FloatArray
 
@@ -130,16 +129,15 @@ def _field(shape: tuple[int, ...], correlation: tuple[float, ...], rng: np.rando
     """Stationary Gaussian field of mean 0, SD 1 whose neighbours along axis a correlate by correlation[a]."""
     field = rng.standard_normal(shape)
     for axis, along in enumerate(correlation):
-        scale = np.full(shape[axis], np.sqrt(1 - along**2))
-        scale[0] = 1.0  # the first value has no predecessor: full variance, else the field would fade in
-        field = lfilter(
-            [1.0], [1.0, -along], field * scale.reshape([-1 if a == axis else 1 for a in range(field.ndim)]), axis=axis
-        )
+        planes = np.moveaxis(field, axis, 0)  # a view: the loop writes into `field`
+        for number in range(1, len(planes)):  # the first plane keeps its full variance, else the field would fade in
+            planes[number] *= np.sqrt(1 - along**2)
+            planes[number] += along * planes[number - 1]
     return np.asarray(field)
 
 
 def _in_hu(field: FloatArray, texture: Texture) -> FloatArray:
-    return np.clip(texture.mean_hu + texture.sd_hu * field, *LUNG_HU).astype(np.float32)
+    return np.asarray(np.clip(texture.mean_hu + texture.sd_hu * field, *LUNG_HU).astype(np.float32))
 
 
 def _correlation(block: AnyArray, lung: BoolArray, axis: int) -> float:
