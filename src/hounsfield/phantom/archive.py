@@ -11,11 +11,14 @@ import csv
 import io
 import shutil
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from pydicom import dcmread
+from pydicom.dataset import Dataset
 
 from hounsfield.core.atomic import write_text
 from hounsfield.core.engine import each
@@ -24,12 +27,22 @@ from hounsfield.core.progress import Progress, silent
 from hounsfield.core.seeds import generator
 from hounsfield.core.types import BoolArray
 from hounsfield.phantom.patient import SUBTYPES, Patient, PatientPlan, draw_patient, plan_patient
+from hounsfield.volume.dicom_seg import Segment, write_segmentation
 from hounsfield.volume.dicom_write import FileOrder, SeriesHeader, SliceOrder, write_ct_series
+from hounsfield.volume.finding import ModelIdentity
 from hounsfield.volume.volume import Volume
 from hounsfield.volume.write import write_volume
 
 Masks = Literal["nifti", "seg", "mixed"]
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Series:
+    """A series just written: its volume, and the headers of its slices in the order of axis 0."""
+
+    volume: Volume
+    datasets: list[Dataset]
 
 
 def write_archive(
@@ -84,41 +97,38 @@ def volume_of(patient: Patient) -> Volume:
 def _write_patient(plan: PatientPlan, *, folder: Path, masks: Masks) -> list[tuple[Row, Row]]:
     patient = draw_patient(plan)
     volume = volume_of(patient)
-    _write_ct(plan, volume, folder / "images" / plan.patient_id)
+    slices = _write_ct(plan, volume, folder / "images" / plan.patient_id)
     # By patient, not by chance, so that "mixed" holds both kinds however few patients there are.
     as_seg = masks == "seg" or (masks == "mixed" and plan.number % 2 == 0)
     rows = []
     for index, mask in enumerate(patient.masks):
         case = f"{plan.patient_id}-{index + 1}"
         file = folder / "masks" / (f"{case}.dcm" if as_seg else f"{case}.nii.gz")
-        _write_mask(volume, mask, file, folder / "images" / plan.patient_id)
+        _write_mask(volume, mask, file, slices)
         rows.append((_case_row(plan, index, case, file.relative_to(folder)), _truth_row(patient, index, case, volume)))
     return rows
 
 
-def _write_ct(plan: PatientPlan, volume: Volume, folder: Path) -> None:
+def _write_ct(plan: PatientPlan, volume: Volume, folder: Path) -> list[Path]:
     rng = generator(plan.seed, "series order", plan.number)
     orders: tuple[SliceOrder, ...] = ("ascending", "descending")
     names: tuple[FileOrder, ...] = ("instance", "reversed", "shuffled")
     header = SeriesHeader(
         patient_id=plan.patient_id, seed=plan.seed, sex=plan.sex, age=plan.age, site=plan.site.name, kernel="MEDIUM"
     )
-    write_ct_series(
+    return write_ct_series(
         volume, folder, header=header, slice_order=orders[rng.integers(2)], file_order=names[rng.integers(3)]
     )
 
 
-def _write_mask(volume: Volume, mask: BoolArray, file: Path, images: Path) -> None:
+def _write_mask(volume: Volume, mask: BoolArray, file: Path, slices: list[Path]) -> None:
     if file.suffix != ".dcm":
         write_volume(volume.with_array(mask.astype(np.uint8)), file)
         return
-    from hounsfield.volume.dicom_seg import Segment, write_segmentation
-    from hounsfield.volume.dicom_series import read_series
-    from hounsfield.volume.finding import ModelIdentity
-
     segment = Segment(label="Nodule", tracking_id=file.stem)
     model = ModelIdentity(name="phantom truth", version="1", digest="")
-    write_segmentation(read_series(images), mask.astype(np.uint8), [segment], file, model=model)
+    series = _Series(volume, [dcmread(slice_file, stop_before_pixels=True) for slice_file in slices])
+    write_segmentation(series, mask.astype(np.uint8), [segment], file, model=model)
 
 
 def _case_row(plan: PatientPlan, index: int, case: str, mask: Path) -> Row:
@@ -165,11 +175,11 @@ def _unseen_plan(first: int, seed: int, matrix: int, length_mm: float) -> Patien
 def _write_unseen(folder: Path, plan: PatientPlan) -> None:
     patient = draw_patient(plan)
     volume = volume_of(patient)
-    _write_ct(plan, volume, folder / "ct")
+    slices = _write_ct(plan, volume, folder / "ct")
     lesions, truths = [], []
     for index, mask in enumerate(patient.masks):
         lesion_id = f"{plan.patient_id}-{index + 1}"
-        _write_mask(volume, mask, folder / "masks" / f"{lesion_id}.nii.gz", folder / "ct")
+        _write_mask(volume, mask, folder / "masks" / f"{lesion_id}.nii.gz", slices)
         row = _truth_row(patient, index, lesion_id, volume)
         truths.append(
             {**row, **_case_row(plan, index, lesion_id, Path("masks") / f"{lesion_id}.nii.gz"), "image": "ct"}

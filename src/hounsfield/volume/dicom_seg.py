@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, Protocol
 
 import highdicom as hd
 import numpy as np
@@ -24,12 +24,20 @@ from hounsfield.core.atomic import atomic_file
 from hounsfield.core.errors import MaskError
 from hounsfield.core.types import AnyArray, BoolArray, IntArray
 from hounsfield.volume.finding import ModelIdentity, tracking_uid
-
-if TYPE_CHECKING:
-    from hounsfield.volume.dicom_series import Series
+from hounsfield.volume.volume import Volume
 
 Representation = Literal["auto", "labelmap", "binary"]
 MANUFACTURER = "Hounsfield"
+
+
+class SourceSeries(Protocol):
+    """What is needed of a series: its volume, and the headers of its slices in the order of axis 0."""
+
+    @property
+    def volume(self) -> Volume: ...
+
+    @property
+    def datasets(self) -> Sequence[Dataset]: ...
 
 
 @dataclass(frozen=True)
@@ -62,7 +70,7 @@ class WrittenSegmentation:
 
 
 def write_segmentation(
-    series: Series,
+    series: SourceSeries,
     labels: AnyArray | Sequence[BoolArray],
     segments: Sequence[Segment],
     path: Path,
@@ -109,7 +117,7 @@ def write_segmentation(
 
 
 def _pixels(
-    series: Series, labels: AnyArray | Sequence[BoolArray], segments: Sequence[Segment], representation: str
+    series: SourceSeries, labels: AnyArray | Sequence[BoolArray], segments: Sequence[Segment], representation: str
 ) -> tuple[str, str, IntArray]:
     """Representation, its reason, and labels (z, y, x) or, where masks overlap, planes (z, y, x, segment)."""
     if representation not in ("auto", "labelmap", "binary"):

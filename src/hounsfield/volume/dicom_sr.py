@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from highdicom import sr
 from pydicom.dataset import Dataset
@@ -21,11 +21,8 @@ from pydicom.uid import generate_uid
 
 from hounsfield.core.atomic import atomic_file
 from hounsfield.core.errors import MaskError
-from hounsfield.volume.dicom_seg import MANUFACTURER, WrittenSegmentation
+from hounsfield.volume.dicom_seg import MANUFACTURER, SourceSeries, WrittenSegmentation
 from hounsfield.volume.finding import Finding, ModelIdentity, tracking_uid
-
-if TYPE_CHECKING:
-    from hounsfield.volume.dicom_series import Series
 
 SCHEME = "99HOUNSFIELD"
 _DECISION = Code("decision", SCHEME, "Predicted class at the operating point")
@@ -38,7 +35,7 @@ _LUNG = Code("39607008", "SCT", "Lung")
 
 
 def write_measurement_report(
-    series: Series,
+    series: SourceSeries,
     segmentation: WrittenSegmentation,
     findings: Sequence[Finding],
     path: Path,
