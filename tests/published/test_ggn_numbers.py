@@ -13,7 +13,7 @@ import pytest
 
 from hounsfield.stats.auc import hanley_mcneil_se
 from hounsfield.stats.classification import accuracy, accuracy_of, f1, f1_of, mcc, mcc_of
-from hounsfield.stats.proportion import wilson
+from hounsfield.stats.proportion import unpaired_p, wilson
 
 # Rows truth, columns prediction: AAH+AIS, MIA, IAC.
 FIGURE_4 = {
@@ -67,6 +67,15 @@ def test_wilson_intervals_of_the_joint_arrangement(correct: int, n: int, low: fl
     estimate = wilson(correct, n)
     assert 100 * estimate.low == pytest.approx(low, abs=0.05)
     assert 100 * estimate.high == pytest.approx(high, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("raw", "joint", "n", "p"),
+    [(125, 132, 225, 0.51), (167, 176, 225, 0.32), (107, 115, 159, 0.33), (185, 186, 225, 0.90)],
+)
+def test_unpaired_p_of_raw_against_joint(raw: int, joint: int, n: int, p: float) -> None:
+    # The first is 0.5049 by the pooled normal test and was rounded up.
+    assert unpaired_p(raw, n, joint, n) == pytest.approx(p, abs=0.0055)
 
 
 @pytest.mark.parametrize(("area", "se"), [(0.744, 0.033), (0.813, 0.028)])

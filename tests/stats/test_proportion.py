@@ -7,11 +7,11 @@ import math
 import numpy as np
 import pytest
 from scipy.stats import binom
-from statsmodels.stats.proportion import proportion_confint
+from statsmodels.stats.proportion import proportion_confint, proportions_ztest
 
 from hounsfield.core.errors import HounsfieldError
 from hounsfield.stats.estimate import UndefinedMetric
-from hounsfield.stats.proportion import agresti_coull, clopper_pearson, clustered_wilson, jeffreys, wilson
+from hounsfield.stats.proportion import agresti_coull, clopper_pearson, clustered_wilson, jeffreys, unpaired_p, wilson
 
 THEIRS = {"wilson": wilson, "beta": clopper_pearson, "agresti_coull": agresti_coull, "jeffreys": jeffreys}
 
@@ -90,3 +90,10 @@ def test_a_single_patient_has_no_interval() -> None:
     assert estimate.value == pytest.approx(2 / 3)
     assert not estimate.has_interval
     assert estimate.note == "a single patient"
+
+
+def test_unpaired_p_equals_statsmodels() -> None:
+    assert unpaired_p(20, 50, 31, 48) == pytest.approx(proportions_ztest([20, 31], [50, 48])[1])
+    assert unpaired_p(50, 50, 48, 48) == 1
+    with pytest.warns(UndefinedMetric, match="no trial"):
+        assert math.isnan(unpaired_p(0, 0, 1, 2))

@@ -7,6 +7,7 @@ Each file is named after what it yields and shows its public function first; imp
 - `auc`, `roc`, `classification`, `calibration`, `operating_point`, `overlap`: metrics of one model.
 - `intervals`: the interval of each metric by the method that fits the data (one case a patient, or several).
 - `proportion`, `bootstrap`: the methods those intervals are made with.
-- `compare`, `multiplicity`: two models on the same cases; correction for several comparisons.
+- `compare`: two models on the same cases, by the tests of `mcnemar`, `sign_flip` and `auc`.
+- `multiplicity`: correction for several comparisons.
 - `inputs`: the checks that every function applies to its arrays.
 """

@@ -92,20 +92,45 @@ def bootstrap_values(
 
     Raises: HounsfieldError when `resamples` is below 100: too few for the ends of an interval.
     """
+    table = bootstrap_table(
+        lambda weights: np.asarray(statistic(weights))[:, None],
+        cases=cases,
+        rng=rng,
+        patient_id=patient_id,
+        resamples=resamples,
+        columns=1,
+    )
+    return np.asarray(table[:, 0])
+
+
+def bootstrap_table(
+    statistics: WeightedStatistic,
+    *,
+    cases: int,
+    rng: np.random.Generator,
+    columns: int,
+    patient_id: npt.ArrayLike | None = None,
+    resamples: int = 2000,
+) -> FloatArray:
+    """(B, columns) values of several statistics on the same B resamples of the patients.
+
+    Args:
+        statistics: (B, N) weights -> (B, columns) values.
+    """
     if resamples < 100:
         raise HounsfieldError(f"an interval needs at least 100 resamples; got {resamples}. 2000 is usual.")
     codes, patients = patient_codes(patient_id, cases=cases)
+    table = np.full((resamples, columns), np.nan)
     if not cases:
-        return np.full(resamples, np.nan)
-    values = []
+        return table
     # One draw for all chunks: the numbers must not depend on how the memory was cut.
     picks = rng.integers(patients, size=(resamples, patients))
     for chunk in _chunks(resamples, cases):
         rows = picks[chunk]
         shifted = rows + patients * np.arange(len(rows))[:, None]
         counts = np.bincount(shifted.ravel(), minlength=len(rows) * patients).reshape(len(rows), patients)
-        values.append(np.asarray(statistic(counts[:, codes].astype(np.float64)), dtype=np.float64))
-    return np.concatenate(values)
+        table[chunk] = statistics(counts[:, codes].astype(np.float64))
+    return table
 
 
 def over_rows(statistic: Callable[[IntArray], float]) -> WeightedStatistic:

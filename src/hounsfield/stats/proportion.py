@@ -110,6 +110,21 @@ def clustered_wilson(success: npt.ArrayLike, *, patient_id: npt.ArrayLike, level
     return Estimate(value, low, high, patients, "patients", method, level)
 
 
+def unpaired_p(successes_a: int, n_a: int, successes_b: int, n_b: int) -> float:
+    """Two-sided p-value of equal shares in two separate groups (pooled normal test, no continuity correction).
+
+    For printed counts only: two models on the same cases are compared by `compare`. NaN and UndefinedMetric when a
+    group is empty; 1 when all, or none, succeed in both.
+    """
+    a, b = wilson(successes_a, n_a), wilson(successes_b, n_b)
+    pooled = (successes_a + successes_b) / max(1, n_a + n_b)
+    if pooled in (0.0, 1.0) and n_a and n_b:
+        return 1.0
+    if math.isnan(a.value - b.value):
+        return math.nan
+    return math.erfc(abs(a.value - b.value) / math.sqrt(2 * pooled * (1 - pooled) * (1 / n_a + 1 / n_b)))
+
+
 def _wilson_ends(p: float, n: float, level: float) -> tuple[float, float]:
     z = _z(level)
     scale = 1 + z * z / n
