@@ -134,6 +134,7 @@ def test_left_handed_image_is_a_warning(folder: Path) -> None:
     row, column, severity, text = _only(_check(folder))
     assert (row, column, severity) == (4, "image", "warning")
     assert "left-handed" in text
+    assert str(_check(folder)[0]).startswith("warning: row 4 (case c2), column image: 2.nii.gz: the direction is left")
 
 
 @pytest.mark.parametrize(
@@ -253,7 +254,7 @@ def test_names_paths_sites_and_places(folder: Path) -> None:
         (4, "mask", "error"),
     ]
     assert "doe" not in " ".join(str(one) for one in found).lower()
-    assert "missing in 5 of 6 rows (rows 2, 3, 4, 6, 7)" in found[2].what
+    assert "missing in 5 of 6 rows (rows: 2, 3, 4, 6, 7)" in found[2].what
 
 
 def test_everything_at_once(folder: Path) -> None:

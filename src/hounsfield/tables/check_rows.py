@@ -60,7 +60,7 @@ def _paths(cases: Cases) -> list[Finding]:
     for column in ("image", "mask"):
         rows = [row for row, _, cell in cells_of(cases, column) if cell is not None and _absolute(cell)]
         if rows:
-            what = f"{len(rows)} paths are absolute (rows {some(rows)})."
+            what = f"{len(rows)} paths are absolute (rows: {some(rows)})."
             remedy = "They work here alone; paths relative to the table can be moved with it."
             found.append(finding(what, remedy, column=column, severity="warning"))
     return found
@@ -74,7 +74,7 @@ def _sites(cases: Cases) -> list[Finding]:
     empty = [row for row, _, cell in cells_of(cases, "site") if cell is None]
     if not 0 < len(empty) < len(cases):
         return []
-    what = f"the site is missing in {len(empty)} of {len(cases)} rows (rows {some(empty)})."
+    what = f"the site is missing in {len(empty)} of {len(cases)} rows (rows: {some(empty)})."
     return [finding(what, "Fill it in everywhere, or remove the column.", column="site", severity="warning")]
 
 
@@ -84,7 +84,7 @@ def _places(cases: Cases) -> list[Finding]:
     nowhere = [row for row in cases.rows if row not in located]
     if not nowhere:
         return []
-    what = f"{len(nowhere)} cases have neither a mask nor a centre (rows {some(nowhere)})."
+    what = f"{len(nowhere)} cases have neither a mask nor a centre (rows: {some(nowhere)})."
     remedy = f"The whole image is the case then; for a lesion give mask or {', '.join(CENTRE)}."
     return [finding(what, remedy, severity="warning")]
 

@@ -33,6 +33,10 @@ class Finding(Problem):
     row: int | None = None
     column: str | None = None
 
+    def __str__(self) -> str:
+        # Errors are the rule and stay short; a warning must be told from them in a printed list.
+        return ("warning: " if self.severity == "warning" else "") + super().__str__()
+
 
 def finding(
     what: str,
