@@ -314,3 +314,15 @@ def test_digests_depend_on_pixels_alone(folder: Path) -> None:
 def test_lidc_nodules_are_sound(shared_data: Path) -> None:
     found = check_cases(shared_data / "lidc-nodules" / "cases.csv", label="malignant", classes=["0", "1"], workers=2)
     assert [str(one) for one in found] == []
+
+
+def test_dicom_folders_of_vendors(shared_data: Path, tmp_path: Path) -> None:
+    # The folders' own names say what they hold: one image in several transfer syntaxes, and series that are no volume.
+    names = ["compressed_jpeg", "compressed_jpegls", "compressed_rle", "gantrytilting", "sliceincrement"]
+    folders = [next((shared_data / "dicom" / "vendors").glob(f"*_{name}_001")) for name in names]
+    frame = pd.DataFrame({"case_id": names, "patient_id": names, "image": folders})
+    frame.to_csv(tmp_path / "cases.csv", index=False)
+    found = [one for one in check_cases(tmp_path / "cases.csv", workers=1) if one.row]
+    assert [(one.row, one.column) for one in found] == [(3, "image"), (4, "image"), (5, "image"), (6, "image")]
+    words = ("another patient's", "another patient's", "tilt", "missing")
+    assert all(word in one.what for word, one in zip(words, found, strict=True))
