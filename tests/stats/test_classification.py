@@ -9,10 +9,10 @@ import pytest
 from sklearn import metrics
 
 from hounsfield.core.errors import HounsfieldError
+from hounsfield.stats.average_precision import average_precision
 from hounsfield.stats.classification import (
     accuracy,
     accuracy_of,
-    average_precision,
     brier,
     confusion_matrix,
     f1,

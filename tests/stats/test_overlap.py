@@ -114,3 +114,16 @@ def test_distances_by_all_pairs_of_points(seed: int) -> None:
     assert surface_distance(a, b, spacing_mm=spacing) == pytest.approx(expected, rel=1e-9)
     assert assd(b, a, spacing_mm=spacing) == pytest.approx(expected[0])
     assert hd95(b, a, spacing_mm=spacing) == pytest.approx(expected[1])
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:monai.metrics:FutureWarning")
+def test_distances_equal_monai() -> None:
+    torch, monai = pytest.importorskip("torch"), pytest.importorskip("monai.metrics")
+    spacing = (2.0, 0.7, 0.9)
+    masks = [ball((12, 14, 15), 6, size=30), ball((13, 16, 14), 5, size=30)]
+    reference, predicted = (torch.tensor(mask[None, None].astype(np.float32)) for mask in masks)
+    settings = {"include_background": True, "spacing": spacing}
+    mean = monai.compute_average_surface_distance(predicted, reference, symmetric=True, **settings).item()
+    far = monai.compute_hausdorff_distance(predicted, reference, percentile=95, **settings).item()
+    assert surface_distance(masks[0], masks[1], spacing_mm=spacing) == pytest.approx((mean, far), rel=1e-4)

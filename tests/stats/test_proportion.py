@@ -97,3 +97,19 @@ def test_unpaired_p_equals_statsmodels() -> None:
     assert unpaired_p(50, 50, 48, 48) == 1
     with pytest.warns(UndefinedMetric, match="no trial"):
         assert math.isnan(unpaired_p(0, 0, 1, 2))
+
+
+@pytest.mark.slow
+def test_clustered_wilson_covers_where_the_plain_one_does_not() -> None:
+    """Three cases a patient that succeed together four times in five; the true share is 0.8."""
+    rng = np.random.default_rng(2)
+    patient = np.repeat(np.arange(60), 3)
+    clustered = plain = 0
+    for _ in range(1000):
+        shared, own = rng.random(60)[patient] < 0.8, rng.random(180) < 0.8
+        hits = np.where(rng.random(60)[patient] < 0.8, shared, own)
+        first, second = clustered_wilson(hits, patient_id=patient), wilson(int(hits.sum()), 180)
+        clustered += first.low <= 0.8 <= first.high
+        plain += second.low <= 0.8 <= second.high
+    assert 0.925 < clustered / 1000 < 0.975
+    assert plain / 1000 < 0.88

@@ -4,7 +4,7 @@ Each file is named after what it yields and shows its public function first; imp
 (`from hounsfield.stats.auc import auc`), so that one metric does not load the others.
 
 - `estimate`: the value with its interval that everything here returns; the warning `UndefinedMetric`.
-- `auc`, `roc`, `classification`, `calibration`, `operating_point`, `overlap`: metrics of one model.
+- `auc`, `roc`, `average_precision`, `classification`, `calibration`, `operating_point`, `overlap`: one model.
 - `intervals`: the interval of each metric by the method that fits the data (one case a patient, or several).
 - `proportion`, `bootstrap`: the methods those intervals are made with.
 - `compare`: two models on the same cases, by the tests of `mcnemar`, `sign_flip` and `auc`.

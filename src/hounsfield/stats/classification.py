@@ -11,13 +11,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn import metrics
 
 from hounsfield.core.errors import HounsfieldError
 from hounsfield.core.types import AnyArray, FloatArray, IntArray
 from hounsfield.stats.auc import auc, weighted_auc
 from hounsfield.stats.estimate import undefined
-from hounsfield.stats.inputs import binary_labels, class_codes, probabilities, scores
+from hounsfield.stats.inputs import binary_labels, class_codes, probabilities
 
 
 def confusion_matrix(
@@ -155,18 +154,6 @@ def multiclass_brier(label: npt.ArrayLike, prob: npt.ArrayLike, *, classes: Sequ
         return undefined("Brier score", "no case")
     wanted = codes[:, None] == np.arange(len(classes))
     return float(np.mean(np.sum((table - wanted) ** 2, axis=1)))
-
-
-def average_precision(label: npt.ArrayLike, prob: npt.ArrayLike) -> float:
-    """Precision averaged over the steps of recall, without interpolation (scikit-learn's definition).
-
-    Returns: in (0, 1]; the prevalence for scores that tell nothing. NaN and UndefinedMetric without a positive case.
-    """
-    positive = binary_labels(label)
-    score = scores(prob, cases=len(positive))
-    if not positive.any():
-        return undefined("average precision", "no positive case (label 1)")
-    return float(metrics.average_precision_score(positive, score))
 
 
 def _two_classes(label: npt.ArrayLike, predicted: npt.ArrayLike) -> tuple[AnyArray, AnyArray]:
