@@ -38,7 +38,7 @@ def source(name_or_path: str) -> str:
             f"no study named '{name_or_path}'.{nearest(name_or_path, names())} Known: {known}; "
             "or give the path of a .yaml file."
         )
-    return (_folder() / f"{name_or_path}.yaml").read_text(encoding="utf-8")
+    return str((_folder() / f"{name_or_path}.yaml").read_text(encoding="utf-8"))
 
 
 def load(

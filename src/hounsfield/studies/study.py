@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from hounsfield.core.registry import nearest
 from hounsfield.data.prepare import Preparation
-from hounsfield.fit.training import Training
+from hounsfield.fit.training import CLASSIFIER, JOINT, MULTITASK, SEGMENTER, Training
 
 
 class Settings(BaseModel):
@@ -24,9 +24,9 @@ class Target(Settings):
     """What is predicted: a column of the cases table and the classes that its values are merged into."""
 
     column: str
-    classes: dict[str, list[str]] = Field(
-        min_length=2
-    )  # class: values of the column; the last class is the positive one
+    # Class: the values of the column that are merged into it; the last class is the positive one.
+    classes: dict[str, list[str]] = Field(min_length=2)
+    optional: bool = False  # runs only when it is asked for by name
 
     @model_validator(mode="after")
     def _each_value_once(self) -> Target:
@@ -37,7 +37,7 @@ class Target(Settings):
 
     def class_of(self, value: Any) -> str | None:
         """The class of a cell's value, or None when no class holds it."""
-        text = _plain(value)
+        text = plain(value)
         return next((name for name, values in self.classes.items() if text in values), None)
 
 
@@ -70,14 +70,19 @@ class Arm(Settings):
         """Whether an expert must outline the lesion at prediction time."""
         return self.kind == "expert_mask" or (self.kind in ("features", "fusion") and self.mask == "expert")
 
+    @property
+    def needs_segmenter(self) -> bool:
+        """Whether the shared U-Net has to be trained for it."""
+        return self.kind in ("auto_mask", "joint", "transfer") or self.mask == "auto"
 
-class Stages(Settings):
-    """Training of each stage of 3.4 of the cascade's protocol."""
 
-    segmenter: Training = Training(epochs=150)
-    classifier: Training = Training(epochs=120)
-    joint: Training = Training(epochs=120, learning_rate=1e-5, schedule="step")
-    multitask: Training = Training(epochs=150)
+class Trainings(Settings):
+    """How each stage is trained; the defaults are the published ones."""
+
+    segmenter: Training = SEGMENTER
+    classifier: Training = CLASSIFIER
+    joint: Training = JOINT
+    multitask: Training = MULTITASK
 
 
 class Networks(Settings):
@@ -85,8 +90,7 @@ class Networks(Settings):
 
     segmenter: dict[str, Any] = {}
     classifier: dict[str, Any] = {}
-    fill: Literal["zero", "air"] = "zero"
-    joint_lambda: float = Field(default=1.0, ge=0)
+    fill: Literal["zero", "air"] = "zero"  # what lies outside a mask: 0 on the [-1, 1] scale as published, or air
     flips: bool = False  # mean over the eight mirrored cubes at prediction
 
 
@@ -115,9 +119,8 @@ class Study(Settings):
     arms: dict[str, Arm] = Field(min_length=1)
     comparisons: list[tuple[str, str]] = []
     networks: Networks = Networks()
-    training: Stages = Stages()
+    training: Trainings = Trainings()
     seeds: list[int] = Field(default=[1], min_length=1)
-    operating_point: Literal["youden"] | dict[Literal["sensitivity", "specificity"], float] = "youden"
     bootstrap: int = Field(default=2000, ge=100)  # resamples of patients behind an interval
     anchors: list[AnchorRow] = []
     anchors_note: str = ""
@@ -140,7 +143,7 @@ class Study(Settings):
         return self
 
 
-def _plain(value: Any) -> str:
+def plain(value: Any) -> str:
     """A cell as text: '1' for 1, 1.0 and '1', because a column with one empty cell is read as floats."""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))

@@ -1,0 +1,173 @@
+"""One trained model applied to prepared cubes: probabilities and, where the model has a segmenter, soft masks out.
+
+A study predicts its test part with this same code as `hounsfield predict` does new cases with a bundle, so that what
+was validated is what is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import nn
+
+from hounsfield import nets
+from hounsfield.core.errors import BundleError, MaskError
+from hounsfield.core.types import AnyArray, FloatArray
+from hounsfield.infer.bundle import Bundle, BundleCard, Member, NetworkPart
+from hounsfield.infer.measure import MeasureCubes
+from hounsfield.nets.apply import apply
+from hounsfield.nets.feature_model import FeatureModel, log_odds
+
+IMAGE, SEGMENTER, FEATURES, MIX = "image", "segmenter", "features", "mix"  # names of the parts of a member
+
+
+@dataclass(frozen=True)
+class Cubes:
+    """N prepared cases.
+
+    Attributes:
+        image: (N, z, y, x) float32 scaled to [-1, 1].
+        mask: (N, z, y, x) expert's outline on the same grid, or None.
+        table: features measured on the expert's outline, (N,) each; empty without one.
+    """
+
+    image: FloatArray
+    mask: AnyArray | None = None
+    table: Mapping[str, FloatArray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Output:
+    """(N, C) probabilities and (N, z, y, x) soft masks, the latter None for a model that draws none."""
+
+    prob: FloatArray
+    mask: FloatArray | None
+
+
+@dataclass(frozen=True)
+class Model:
+    """The parts of one trained model.
+
+    Attributes:
+        kind: of the arm, see `BundleCard`.
+        networks: IMAGE gives class logits, SEGMENTER the mask where IMAGE gives none.
+        features: FEATURES is fed the measured features, MIX the log odds of FEATURES and IMAGE.
+        mask: whose outline the features are measured on.
+    """
+
+    kind: str
+    classes: int
+    networks: Mapping[str, nn.Module]
+    features: Mapping[str, FeatureModel]
+    mask: str = "expert"
+    fill: str = "zero"
+    flips: bool = False
+
+    def predict(self, cubes: Cubes, *, measure: MeasureCubes, device: str = "cpu", batch_size: int = 32) -> Output:
+        """Applies the model.
+
+        Args:
+            measure: features of N cubes under N soft masks; used when features are taken from the automatic outline.
+        Raises: MaskError when the model needs the expert's outline and there is none.
+        """
+        soft = self._soft(cubes, device, batch_size)
+        if self.kind == "features":
+            return Output(self._feature_prob(cubes, soft, measure), soft)
+        image_prob, own = self._image_prob(cubes, device, batch_size)
+        soft = own if own is not None else soft
+        if self.kind != "fusion":
+            return Output(image_prob, soft)
+        mixed = mixer_table(self._feature_prob(cubes, soft, measure), image_prob)
+        return Output(self.features[MIX].prob(mixed), soft)
+
+    def _soft(self, cubes: Cubes, device: str, batch_size: int) -> FloatArray | None:
+        if SEGMENTER not in self.networks:
+            return None
+        mask = apply(
+            self.networks[SEGMENTER].to(device), _tensor(cubes.image), flips=self.flips, batch_size=batch_size
+        ).mask
+        return None if mask is None else mask.numpy()
+
+    def _image_prob(self, cubes: Cubes, device: str, batch_size: int) -> tuple[FloatArray, FloatArray | None]:
+        laid = None
+        if self.kind == "expert_mask":
+            if cubes.mask is None:
+                raise MaskError("this model was trained under an expert's outline and the cases have none; add masks.")
+            laid = _tensor(cubes.mask)
+        found = apply(
+            self.networks[IMAGE].to(device),
+            _tensor(cubes.image),
+            laid,
+            classes=self.classes,
+            fill="air" if self.fill == "air" else "zero",
+            flips=self.flips,
+            batch_size=batch_size,
+        )
+        if found.prob is None:
+            raise BundleError("the part 'image' of this bundle gives no class; the bundle is damaged.")
+        return found.prob.double().numpy(), None if found.mask is None else found.mask.numpy()
+
+    def _feature_prob(self, cubes: Cubes, soft: FloatArray | None, measure: Measure) -> FloatArray:
+        if self.mask == "auto":
+            if soft is None:
+                raise BundleError("features of the automatic outline need the part 'segmenter'; the bundle is damaged.")
+            table = measure(cubes.image, soft)
+        elif cubes.table:
+            table = cubes.table
+        else:
+            raise MaskError("this model measures an expert's outline and the cases have none; add masks.")
+        return self.features[FEATURES].prob(table)
+
+
+def mixer_table(feature_prob: FloatArray, image_prob: FloatArray) -> dict[str, FloatArray]:
+    """What a mixer is fed: log odds of either model against the first class, a column a further class."""
+    table = {}
+    for name, prob in ((FEATURES, feature_prob), (IMAGE, image_prob)):
+        for number, column in enumerate(log_odds(prob).T, start=1):
+            table[f"{name} {number}"] = column
+    return table
+
+
+def models_of(bundle: Bundle) -> list[Model]:
+    """The bundle's members, ready to predict."""
+    return [_model(bundle.card, member) for member in bundle.members]
+
+
+def mean_output(outputs: list[Output]) -> Output:
+    """Mean probability and mean soft mask of several members."""
+    prob = np.mean([output.prob for output in outputs], axis=0)
+    masks = [output.mask for output in outputs if output.mask is not None]
+    return Output(prob, np.mean(masks, axis=0) if masks else None)
+
+
+def assemble(
+    networks: Mapping[str, NetworkPart], features: Mapping[str, list[str]], weights: Mapping[str, Mapping[str, AnyArray]]
+) -> tuple[dict[str, nn.Module], dict[str, FeatureModel]]:
+    """Networks and feature models with their stored weights.
+
+    Raises: BundleError when weights and description do not belong together.
+    """
+    built, fitted = {}, {}
+    try:
+        for part, how in networks.items():
+            network = nets.build(how.network, how.settings, seed=0)
+            network.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in weights[part].items()})
+            built[part] = network.eval()
+        for part, fed in features.items():
+            fitted[part] = FeatureModel(tuple(fed), **weights[part])
+    except (RuntimeError, KeyError, TypeError) as error:
+        raise BundleError("the stored weights do not fit their networks; the folder is damaged, copy it anew.") from error
+    return built, fitted
+
+
+def _model(card: BundleCard, member: Member) -> Model:
+    networks, features = assemble(member.card.networks, member.card.features, member.weights)
+    return Model(card.kind, len(card.classes), networks, features, card.mask, card.fill, card.flips)
+
+
+def _tensor(array: AnyArray) -> torch.Tensor:
+    """(N, z, y, x) to (N, 1, z, y, x) float32."""
+    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))[:, None]

@@ -1,0 +1,156 @@
+"""The cases of a run, ready to learn from: cubes, features, class indices and the part each case plays in each fold.
+
+In: a study and a cases table; out: one `Cohort`. Cases that can't be prepared or have no label are set aside by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from hounsfield.catalog.split import hold_out, k_fold
+from hounsfield.core.content import sha256_of
+from hounsfield.core.errors import Problem, ProblemsError, StudyError
+from hounsfield.core.progress import Progress
+from hounsfield.core.registry import nearest
+from hounsfield.core.types import BoolArray, FloatArray, IntArray
+from hounsfield.data.prepare import PreparedSet, prepare_cases
+from hounsfield.studies.study import Study, Target, plain
+from hounsfield.tables.cases import Case, read_cases
+
+NO_CLASS = -1
+
+
+@dataclass(frozen=True, eq=False)
+class Cohort:
+    """N cases.
+
+    Attributes:
+        prepared: cubes, masks and features in the order of the cases.
+        labels: target: (N,) class index, NO_CLASS where the case belongs to none of the target's classes.
+        split: rows of `catalog.split` for these cases.
+        set_aside: what was left out, and why.
+    """
+
+    prepared: PreparedSet
+    labels: Mapping[str, IntArray]
+    split: pd.DataFrame
+    set_aside: tuple[Problem, ...]
+
+    @property
+    def cases(self) -> tuple[Case, ...]:
+        return self.prepared.cases
+
+    @property
+    def patient_id(self) -> IntArray:
+        return np.array([case.patient_id for case in self.cases], dtype=object)
+
+    def units(self) -> list[tuple[int, int]]:
+        """(repetition, fold) pairs, in order."""
+        pairs = self.split[["repetition", "fold"]].drop_duplicates()
+        return [(int(repetition), int(fold)) for repetition, fold in pairs.itertuples(index=False)]
+
+    def part(self, repetition: int, fold: int, part: str) -> BoolArray:
+        """(N,) which cases are in `part` of that fold."""
+        rows = self.split[(self.split["repetition"] == repetition) & (self.split["fold"] == fold)]
+        inside = set(rows.loc[rows["part"] == part, "case_id"])
+        return np.array([case.case_id in inside for case in self.cases], dtype=bool)
+
+    def target_part(self, target: str, repetition: int, fold: int, part: str) -> BoolArray:
+        """(N,) which cases are in `part` of that fold and belong to a class of the target."""
+        return np.asarray(self.part(repetition, fold, part) & (self.labels[target] != NO_CLASS))
+
+    def table(self, keep: BoolArray) -> dict[str, FloatArray]:
+        """Features measured on the expert's outline, for the cases of `keep`; empty when one of them has no mask."""
+        if not bool(self.prepared.has_mask[keep].all()):
+            return {}
+        numbers = self.prepared.features.loc[keep].select_dtypes("number")
+        return {str(name): numbers[name].to_numpy(dtype=np.float64) for name in numbers.columns}
+
+    def fingerprint(self) -> str:
+        """Of everything that a training sees: case ids, pixels, masks and labels."""
+        ids = [case.case_id for case in self.cases]
+        labels = {name: values.tolist() for name, values in self.labels.items()}
+        return sha256_of([ids, sha256_of(self.prepared.images), sha256_of(self.prepared.masks), labels])
+
+
+def make_cohort(
+    study: Study,
+    cases_path: Path,
+    cache: Path,
+    *,
+    workers: int = 0,
+    engine: str = "local",
+    progress: Progress,
+) -> Cohort:
+    """Reads the table, prepares every case that belongs to a class of some target, and splits by patient.
+
+    Raises: ProblemsError or StudyError naming what is wrong with table, label columns or the number of patients.
+    """
+    table = read_cases(cases_path)
+    _require_columns(study, table.frame)
+    wanted: list[Case] = []
+    unlabelled: list[Case] = []
+    for case in table.cases():
+        known = any(target.class_of(case.values.get(target.column)) for target in study.targets.values())
+        (wanted if known else unlabelled).append(case)
+    aside = [_no_class(case, study) for case in unlabelled]
+    if not wanted:
+        raise ProblemsError("no case belongs to a class of this study:", aside[:20])
+    prepared = prepare_cases(wanted, study.preparation, cache, workers=workers, engine=engine, progress=progress)
+    aside += list(prepared.set_aside)
+    if not len(prepared):
+        raise ProblemsError("no case could be prepared:", aside[:20])
+    labels = {name: _indices(prepared.cases, target) for name, target in study.targets.items()}
+    return Cohort(prepared, labels, _split(study, prepared.cases), tuple(aside))
+
+
+def _require_columns(study: Study, frame: pd.DataFrame) -> None:
+    columns = {target.column for target in study.targets.values()} | {study.split.stratify or ""} - {""}
+    missing = sorted(columns - set(frame.columns) - {""})
+    if missing:
+        problems = [
+            Problem(f"column {name}", "the cases table has no such column.", nearest(name, frame.columns).strip())
+            for name in missing
+        ]
+        raise ProblemsError("the study and the cases table do not fit:", problems)
+
+
+def _no_class(case: Case, study: Study) -> Problem:
+    column = next(iter(study.targets.values())).column
+    value = case.values.get(column)
+    what = "has no label" if value is None else f"has the label '{plain(value)}', which no class of the study holds"
+    return Problem(f"case {case.case_id}", f"{what} (column {column}); left out.")
+
+
+def _indices(cases: tuple[Case, ...], target: Target) -> IntArray:
+    order = {name: index for index, name in enumerate(target.classes)}
+    found = (target.class_of(case.values.get(target.column)) for case in cases)
+    return np.array([NO_CLASS if name is None else order[name] for name in found], dtype=np.int64)
+
+
+def _split(study: Study, cases: tuple[Case, ...]) -> pd.DataFrame:
+    how = study.split
+    column = how.stratify or next(iter(study.targets.values())).column
+    frame = pd.DataFrame(
+        {
+            "case_id": [case.case_id for case in cases],
+            "patient_id": [case.patient_id for case in cases],
+            column: [plain(case.values.get(column)) for case in cases],
+        }
+    )
+    if frame[column].nunique() < 2:
+        raise StudyError(
+            f"all {len(frame)} cases have the value '{frame[column].iloc[0]}' in column {column}; "
+            "nothing can be told apart. Check the label column."
+        )
+    # The split has a seed of its own, fixed: seeds of the study change the training, never who is in the test part.
+    if how.kind == "k_fold":
+        return k_fold(
+            frame, label=column, seed=0, folds=how.folds, validation=how.validation, repetitions=how.repetitions
+        )
+    return hold_out(frame, label=column, seed=0, test=how.test, validation=how.validation, repetitions=how.repetitions)

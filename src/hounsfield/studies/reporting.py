@@ -1,0 +1,150 @@
+"""From a finished run to its report: gathers what the report shows, and says the headline in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hounsfield.catalog.leakage import leakage_of
+from hounsfield.core.progress import Progress
+from hounsfield.infer.measure import MeasureCubes
+from hounsfield.report.content import Anchor, ArmInfo, Example, ReportContent
+from hounsfield.report.write import write_report
+from hounsfield.studies.cohort import Cohort
+from hounsfield.studies.pieces import Unit, cubes_of, load_piece, read_json
+from hounsfield.studies.study import Study
+
+_EXAMPLES = 4  # of the best and of the worst
+_SHOWN = (
+    "joint",
+    "auto_mask",
+    "transfer",
+    "multitask",
+)  # first of these that a study has: the arm whose cases are shown
+
+
+def content_of(
+    out: Path, study: Study, cohort: Cohort, units: Sequence[Unit], predictions: pd.DataFrame
+) -> ReportContent:
+    """What the report of a finished run shows."""
+    digests = dict(zip(cohort.prepared.features["case_id"], cohort.prepared.features["pixel_digest"], strict=True))
+    arms = tuple(
+        ArmInfo(name, arm.title, arm.description, arm.trivial, arm.needs_mask) for name, arm in study.arms.items()
+    )
+    anchors = tuple(
+        Anchor(row.target, row.arm, row.metric, row.value, row.spread, row.source)
+        for row in study.anchors
+        if row.arm in study.arms and row.target in study.targets
+    )
+    return ReportContent(
+        title=study.title,
+        question=study.question,
+        citation=study.citation,
+        targets={name: tuple(target.classes) for name, target in study.targets.items()},
+        arms=arms,
+        predictions=predictions,
+        leakage=(leakage_of(cohort.split, digests=digests),),
+        anchors=anchors,
+        anchors_note=study.anchors_note,
+        flaws=tuple(study.flaws),
+        manifest=read_json(out / "manifest.json"),
+        histories=_histories(out, study, units),
+        examples=_examples(out, study, cohort, units, predictions),
+        set_aside=cohort.set_aside,
+        comparisons=tuple(study.comparisons),
+    )
+
+
+def report_run(
+    out: Path,
+    study: Study,
+    cohort: Cohort,
+    units: Sequence[Unit],
+    predictions: pd.DataFrame,
+    *,
+    progress: Progress,
+) -> tuple[Path, list[str]]:
+    """Writes the report of a finished run; returns its path and the headline in words."""
+    content = content_of(out, study, cohort, units, predictions)
+    page = write_report(content, out, seed=study.seeds[0], resamples=study.bootstrap, progress=progress)
+    return page, headline(pd.read_parquet(out / "metrics.parquet"), study)
+
+
+def headline(metrics: pd.DataFrame, study: Study) -> list[str]:
+    """The AUC (or, for several classes, the accuracy) of every arm, one line each."""
+    lines = []
+    for target, how in study.targets.items():
+        name = "auc" if len(how.classes) == 2 else "accuracy"
+        for arm in study.arms:
+            rows = metrics[(metrics["target"] == target) & (metrics["arm"] == arm) & (metrics["metric"] == name)]
+            rows = rows[rows["seed"].astype(str) == "all"]
+            for value, low, high in rows[["value", "low", "high"]].to_numpy(dtype=float):
+                interval = f" (95 % CI {low:.3f} to {high:.3f})" if np.isfinite(low) else ""
+                lines.append(f"{target:20} {arm:14} {name} {value:.3f}{interval}")
+    return lines
+
+
+def _histories(out: Path, study: Study, units: Sequence[Unit]) -> dict[str, list[dict[str, Any]]]:
+    """Each training once: stages that arms share are stored with each of them."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for unit in units:
+        shared = out / "pieces" / unit.name / "segmenter.json"
+        files = [shared] if shared.is_file() else []
+        files += [
+            out / "pieces" / unit.name / target / arm / "history.json" for target in study.targets for arm in study.arms
+        ]
+        for file in files:
+            target = "" if file is shared else f" {file.parent.parent.name}"
+            for stage, history in read_json(file).items():
+                if history:
+                    place = target if len(study.targets) > 1 else ""
+                    found.setdefault(f"{unit.name}{place} {stage}", history)
+    return found
+
+
+def _examples(
+    out: Path, study: Study, cohort: Cohort, units: Sequence[Unit], predictions: pd.DataFrame
+) -> tuple[Example, ...]:
+    """The worst and the best outlined cases of the test part of the first unit, as images."""
+    arm = next((name for name in _SHOWN if name in study.arms), None)
+    if arm is None or "dice" not in predictions:
+        return ()
+    unit, target = units[0], next(iter(study.targets))
+    classes = list(study.targets[target].classes)
+    rows = predictions[
+        (predictions["arm"] == arm)
+        & (predictions["target"] == target)
+        & (predictions["split"] == "test")
+        & (predictions["repetition"] == unit.repetition)
+        & (predictions["fold"] == unit.fold)
+        & (predictions["seed"] == unit.seed)
+    ].dropna(subset=["dice"])
+    order = rows.sort_values(["dice", "case_id"])
+    chosen = pd.concat([order.head(_EXAMPLES), order.tail(_EXAMPLES)]).drop_duplicates("case_id")
+    keep = np.array([case.case_id in set(chosen["case_id"]) for case in cohort.cases], dtype=bool)
+    if not keep.any():
+        return ()
+    model = load_piece(out / "pieces" / unit.name / target / arm, study, target, study.arms[arm])
+    output = model.predict(cubes_of(cohort, keep), measure=MeasureCubes(study.preparation))
+    shown = [case.case_id for case, kept in zip(cohort.cases, keep, strict=True) if kept]
+    soft = dict(zip(shown, output.mask, strict=True)) if output.mask is not None else {}
+    place = {case.case_id: index for index, case in enumerate(cohort.cases)}
+    return tuple(
+        Example(
+            case_id=row["case_id"],
+            image=cohort.prepared.images[place[row["case_id"]]],
+            reference=cohort.prepared.masks[place[row["case_id"]]] > 0,
+            predicted=soft.get(row["case_id"]),
+            label=row["label"],
+            probs={name: float(row[f"prob_{name}"]) for name in classes},
+            dice=float(row["dice"]),
+            caption=f"arm {arm}",
+            spacing_mm=study.preparation.spacing_mm,
+            window_hu=study.preparation.window_hu,
+        )
+        for row in chosen.to_dict("records")
+    )

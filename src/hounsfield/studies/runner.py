@@ -1,0 +1,250 @@
+"""Runs a study: cases in, a run folder out with predictions, bundles and report. Killed at any moment, it goes on.
+
+study.yaml        the resolved study           predictions.parquet  every claim is computed from this
+manifest.json     versions, seeds, data        report.html          and metrics.parquet, figures/
+splits.csv        who is in which part         bundles/ARM/         a model a folder, ready to predict
+pieces/           one folder an arm, fold and seed; what is there is not computed again
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from torch import nn
+
+from hounsfield.core.atomic import atomic_file, write_json, write_text
+from hounsfield.core.errors import RunError, StudyError
+from hounsfield.core.manifest import environment
+from hounsfield.core.progress import Progress, silent
+from hounsfield.fit.arrangements import Stages
+from hounsfield.fit.hardware import choose
+from hounsfield.fit.training import Training
+from hounsfield.studies.bundles import write_bundles
+from hounsfield.studies.cohort import Cohort, make_cohort
+from hounsfield.studies.load import dump
+from hounsfield.studies.pieces import (
+    Bench,
+    Unit,
+    load_piece,
+    predict_piece,
+    read_json,
+    settings_of,
+    store_piece,
+    tensors,
+    train_piece,
+)
+from hounsfield.studies.reporting import report_run
+from hounsfield.studies.study import Study, Target
+from hounsfield.tables.predictions import write_predictions
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where the work runs; none of it is meant to change a result."""
+
+    device: str = "auto"
+    workers: int = 0
+    engine: str = "local"
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run left behind: its folder, the report when all pieces were there, and the headline in words."""
+
+    folder: Path
+    report: Path | None
+    summary: list[str] = field(default_factory=list)
+
+
+def run_study(
+    study: Study,
+    cases: Path,
+    out: Path,
+    *,
+    machine: Machine | None = None,
+    folds: Sequence[int] = (),
+    progress: Progress = silent,
+) -> RunResult:
+    """Executes a study, or goes on with it where it stopped.
+
+    Args:
+        folds: train only these folds; several processes can share one run folder this way. The report is written by
+            whichever finds all pieces there.
+    Raises: StudyError, ProblemsError for what is wrong with study and cases; RunError when `out` holds another run.
+    """
+    machine = machine or Machine()
+    study = study.model_copy(update={"targets": wanted_targets(study)})
+    _claim(out, study)
+    cohort = make_cohort(study, cases, out / "cache", workers=machine.workers, engine=machine.engine, progress=progress)
+    _write_down(out, study, cohort)
+    units = [Unit(repetition, fold, seed) for repetition, fold in cohort.units() for seed in study.seeds]
+    unknown = set(folds) - {unit.fold for unit in units}
+    if unknown:
+        raise StudyError(f"the study has no fold {min(unknown)}; folds are counted from 0.")
+    for unit in (unit for unit in units if not folds or unit.fold in folds):
+        _run_unit(study, cohort, unit, out, device=_device(machine), progress=progress)
+    if not all(_done(out, study, unit) for unit in units):
+        return RunResult(out, None, ["These folds are done; the report is written when all are."])
+    predictions = collect(out, study, units)
+    classes = {name: list(target.classes) for name, target in study.targets.items()}
+    write_predictions(predictions, out / "predictions.parquet", classes=classes)
+    write_bundles(out, study, units, predictions)
+    report, summary = report_run(out, study, cohort, units, predictions, progress=progress)
+    return RunResult(out, report, summary)
+
+
+def wanted_targets(study: Study) -> dict[str, Target]:
+    """The targets of a run: all but the optional ones, unless only those are left."""
+    wanted = {name: target for name, target in study.targets.items() if not target.optional}
+    return dict(wanted or study.targets)
+
+
+def piece_folder(out: Path, unit: Unit, target: str, arm: str) -> Path:
+    """Where a piece lies."""
+    return out / "pieces" / unit.name / target / arm
+
+
+def collect(out: Path, study: Study, units: Sequence[Unit]) -> pd.DataFrame:
+    """The predictions of all pieces, in the order of units, targets and arms."""
+    frames = [
+        pd.read_parquet(piece_folder(out, unit, target, arm) / "predictions.parquet")
+        for unit in units
+        for target in study.targets
+        for arm in study.arms
+    ]
+    return pd.concat(frames, ignore_index=True)
+
+
+def _claim(out: Path, study: Study) -> None:
+    """The folder is this run's: new, or begun by the same resolved study."""
+    file, text = out / "study.yaml", dump(study)
+    if file.is_file():
+        before = file.read_text(encoding="utf-8")
+        if before != text:
+            changed = sorted(set(text.splitlines()) ^ set(before.splitlines()))
+            raise RunError(
+                f"'{out.name}' holds a run of another study or with other settings (first difference: "
+                f"{changed[0].strip() if changed else 'order'}). Give a new --out, or the settings it was begun with."
+            )
+        return
+    if out.is_dir() and any(out.iterdir()):
+        raise RunError(f"'{out.name}' is not empty and holds no run; give a new folder as --out.")
+    write_text(file, text)
+
+
+def _write_down(out: Path, study: Study, cohort: Cohort) -> None:
+    manifest = {
+        "study": study.name,
+        "seeds": study.seeds,
+        "cases": len(cohort.cases),
+        "patients": len(set(cohort.patient_id)),
+        "data": cohort.fingerprint(),
+        "environment": environment(),
+    }
+    file = out / "manifest.json"
+    if file.is_file():
+        if read_json(file)["data"] != manifest["data"]:
+            raise RunError(
+                f"the cases, images or masks have changed since '{out.name}' was begun; what it holds belongs to the "
+                "old ones. Give a new --out."
+            )
+        return
+    with atomic_file(out / "splits.csv") as path:
+        cohort.split.to_csv(path, index=False)
+    with atomic_file(out / "features.parquet") as path:
+        cohort.prepared.features.to_parquet(path, index=False)
+    write_json(file, manifest)
+
+
+def _run_unit(study: Study, cohort: Cohort, unit: Unit, out: Path, *, device: str, progress: Progress) -> None:
+    todo = {target: [arm for arm in study.arms if not _has(out, unit, target, arm)] for target in study.targets}
+    missing = {arm for arms in todo.values() for arm in arms}
+    progress = _named(progress, unit.name)
+    segmenter = None
+    if any(study.arms[arm].needs_segmenter for arm in missing):
+        segmenter = _train_segmenter(study, cohort, unit, out, device, progress)
+    for target, arms in todo.items():
+        if not arms:
+            continue
+        bench = _bench(study, cohort, unit, target, out, device, progress, segmenter)
+        for name in ordered(study):
+            folder = piece_folder(out, unit, target, name)
+            if name in arms:
+                trained = train_piece(bench, name, study.arms[name])
+                bench.models[name] = trained.model
+                store_piece(folder, trained, predict_piece(bench, name, trained.model))
+            elif any(study.arms[other].image == name for other in arms):
+                bench.models[name] = load_piece(folder, study, target, study.arms[name])
+    shutil.rmtree(out / "training" / unit.name, ignore_errors=True)  # checkpoints have served
+
+
+def _train_segmenter(study: Study, cohort: Cohort, unit: Unit, out: Path, device: str, progress: Progress) -> nn.Module:
+    """The unit's U-Net. It learns masks, not classes: one serves all targets, trained on all cases of the part."""
+    train, validation = (cohort.part(unit.repetition, unit.fold, part) for part in ("train", "validation"))
+    stages = Stages(
+        tensors(cohort, train, None),
+        tensors(cohort, validation, None),
+        settings_of(study, device),
+        seed=unit.seed,
+        folder=out / "training" / unit.name,
+        progress=progress,
+    )
+    fitted = stages.segmenter
+    write_json(out / "pieces" / unit.name / "segmenter.json", {"segmenter": fitted.history})
+    return fitted.network
+
+
+def ordered(study: Study) -> list[str]:
+    """Arms in an order in which each finds what it is built on."""
+    return sorted(study.arms, key=lambda name: study.arms[name].kind == "fusion")
+
+
+def _bench(
+    study: Study,
+    cohort: Cohort,
+    unit: Unit,
+    target: str,
+    out: Path,
+    device: str,
+    progress: Progress,
+    segmenter: nn.Module | None,
+) -> Bench:
+    train, validation, test = (
+        cohort.target_part(target, unit.repetition, unit.fold, part) for part in ("train", "validation", "test")
+    )
+    for name, part in (("training", train), ("validation", validation), ("test", test)):
+        if not part.any():
+            raise StudyError(f"target {target}: the {name} part of fold {unit.fold} is empty; give more patients.")
+    label = np.maximum(cohort.labels[target], 0)
+    stages = Stages(
+        tensors(cohort, train, label),
+        tensors(cohort, validation, label),
+        settings_of(study, device),
+        classes=len(study.targets[target].classes),
+        seed=unit.seed,
+        folder=out / "training" / unit.name / target,
+        progress=_named(progress, target) if len(study.targets) > 1 else progress,
+        given_segmenter=segmenter,
+    )
+    return Bench(study, cohort, unit, target, stages, train, validation, test, device, {})
+
+
+def _named(progress: Progress, unit: str) -> Progress:
+    return lambda items, total, label: progress(items, total, f"{unit} {label}")
+
+
+def _has(out: Path, unit: Unit, target: str, arm: str) -> bool:
+    return (piece_folder(out, unit, target, arm) / "predictions.parquet").is_file()
+
+
+def _done(out: Path, study: Study, unit: Unit) -> bool:
+    return all(_has(out, unit, target, arm) for target in study.targets for arm in study.arms)
+
+
+def _device(machine: Machine) -> str:
+    return str(choose(Training(device=machine.device), steps=0).device)
