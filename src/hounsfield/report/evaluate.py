@@ -1,0 +1,225 @@
+"""Predictions in, two tidy tables out: every metric of every arm with its interval, and arms compared in pairs.
+
+The headline of an arm is the mean over its repetitions and seeds, all of them; its interval resamples patients. An arm
+with one repetition and seed follows the rule of `stats.intervals` (closed forms where each patient has one case).
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from hounsfield.core.errors import ProblemsError, TableError
+from hounsfield.core.progress import Progress, silent
+from hounsfield.core.seeds import generator
+from hounsfield.core.types import FloatArray
+from hounsfield.report.comparisons import COMPARISON_COLUMNS, NAMED, VERSUS_TRIVIAL, Pair, compare_pairs
+from hounsfield.report.metrics import METRICS, statistics_of
+from hounsfield.report.repeats import Repeat, repeats_of
+from hounsfield.stats.bootstrap import WeightedStatistic, bootstrap_interval
+from hounsfield.stats.estimate import Estimate, UndefinedMetric
+from hounsfield.stats.intervals import accuracy_interval, auc_interval, sensitivity_interval, specificity_interval
+from hounsfield.tables.prediction_rules import prediction_problems
+
+if TYPE_CHECKING:
+    from hounsfield.report.content import ArmInfo
+
+ALL = "all"
+METRIC_COLUMNS = (
+    *("target", "arm", "metric", "value", "low", "high", "n", "unit", "method", "note"),
+    *("repetition", "seed", "cases", "repeats", "sd"),
+)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was computed from a predictions table.
+
+    Args:
+        metrics: one row a target, arm, metric and repeat; repetition and seed are "all" in headline rows, whose `sd`
+            is the standard deviation over `repeats` repetitions and seeds.
+        comparisons: one row a pair and metric: difference (first minus second), interval, p, p_holm, verdict.
+        repeats: the arrays behind, by target and arm.
+        best_trivial: by target, the trivial arm of the highest AUC; None when there is none.
+    """
+
+    metrics: pd.DataFrame
+    comparisons: pd.DataFrame
+    repeats: Mapping[str, Mapping[str, Sequence[Repeat]]]
+    best_trivial: Mapping[str, str | None]
+    resamples: int
+    seed: int
+
+    def headline(self, target: str, arm: str, metric: str) -> Mapping[str, Any] | None:
+        """The headline row of one metric, or None when it was not computed."""
+        table = self.metrics
+        rows = table[
+            (table["target"] == target) & (table["arm"] == arm) & (table["metric"] == metric) & (table["seed"] == ALL)
+        ]
+        return None if rows.empty else {str(key): value for key, value in rows.iloc[0].items()}
+
+
+def evaluate(
+    predictions: pd.DataFrame,
+    targets: Mapping[str, tuple[str, ...]],
+    *,
+    arms: Sequence[ArmInfo],
+    seed: int,
+    comparisons: Sequence[tuple[str, str]] = (),
+    resamples: int = 2000,
+    progress: Progress = silent,
+) -> Evaluation:
+    """Computes every metric, interval and comparison.
+
+    Args:
+        predictions: schema of `tables.predictions`, rows of split "validation" and "test".
+        targets: ordered classes of each target.
+        arms: which arms, and which of them are trivial; others in the table are an error.
+        comparisons: pairs the study asks about, beside every network against the best trivial arm.
+        resamples: of the bootstrap; 2000 is usual.
+    Raises: ProblemsError listing every broken rule of the table, the patient rule included; TableError for a target
+        without test rows or an arm that `arms` lacks.
+    """
+    problems = prediction_problems(predictions[predictions["target"].isin(list(targets))], targets)
+    if problems:
+        raise ProblemsError("the predictions can't be evaluated:", problems)
+    repeats = {target: repeats_of(predictions, target, classes) for target, classes in targets.items()}
+    _check(repeats, arms)
+    work = [(target, arm.name) for target in targets for arm in arms if arm.name in repeats[target]]
+    rows: list[dict[str, Any]] = []
+    for target, arm_name in progress(work, len(work), "evaluating"):
+        rows.extend(_arm_rows(repeats[target][arm_name], seed=seed, resamples=resamples))
+    metrics = pd.DataFrame(rows, columns=list(METRIC_COLUMNS))
+    best = {target: _best_trivial(metrics, target, arms) for target in targets}
+    pairs = _pairs(repeats, arms, best, comparisons)
+    compared = compare_pairs(pairs, seed=seed, resamples=resamples, progress=progress)
+    return Evaluation(metrics, pd.DataFrame(compared, columns=list(COMPARISON_COLUMNS)), repeats, best, resamples, seed)
+
+
+def _check(repeats: Mapping[str, Mapping[str, Sequence[Repeat]]], arms: Sequence[ArmInfo]) -> None:
+    known = {arm.name for arm in arms}
+    unknown = sorted({name for by_arm in repeats.values() for name in by_arm} - known)
+    if unknown:
+        raise TableError(f"predictions of arms that the report does not know: {', '.join(unknown)}. Describe or drop.")
+    empty = [target for target, by_arm in repeats.items() if not by_arm]
+    if empty:
+        raise TableError(f"no test rows for target {', '.join(empty)}. Run its arms, or drop the target.")
+
+
+def _arm_rows(repeats: Sequence[Repeat], *, seed: int, resamples: int) -> list[dict[str, Any]]:
+    """Headline rows, then one row a repeat, of every metric that the arm has."""
+    statistics = [statistics_of(repeat) for repeat in repeats]
+    headline: list[dict[str, Any]] = []
+    single: list[dict[str, Any]] = []
+    for metric in METRICS:
+        having = [place for place, found in enumerate(statistics) if metric in found]
+        if not having:
+            continue
+        chosen = [repeats[place] for place in having]
+        ones = [float(statistics[place][metric](np.ones((1, len(repeats[place].label))))[0]) for place in having]
+        # The same name for all arms: they then see the same patients drawn.
+        rng = generator(seed, "metrics", repeats[0].target, metric)
+        if metric == "majority_accuracy":
+            estimate = _fact(float(np.mean(ones)), chosen)
+        elif len(chosen) == 1:
+            estimate = _of_one(chosen[0], metric, statistics[having[0]][metric], rng, resamples)
+        else:
+            estimate = _of_mean(chosen, [statistics[place][metric] for place in having], rng, resamples)
+        headline.append(
+            _row(chosen, metric, estimate, spread=float(np.std(ones, ddof=1)) if len(ones) > 1 else math.nan)
+        )
+        single.extend(_row([one], metric, _fact(value, [one])) for one, value in zip(chosen, ones, strict=True))
+    return headline + single
+
+
+def _of_one(
+    repeat: Repeat, metric: str, statistic: WeightedStatistic, rng: np.random.Generator, resamples: int
+) -> Estimate:
+    """By the rule of `stats.intervals` where it has one for this metric, else the patient bootstrap."""
+    patients = repeat.patient_id
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UndefinedMetric)  # an undefined metric is shown as such in the report
+        if metric == "auc" and len(repeat.classes) == 2:
+            score = repeat.prob[:, 1]
+            return auc_interval(repeat.label, score, patient_id=patients, rng=rng, resamples=resamples)
+        if metric == "accuracy":
+            return accuracy_interval(repeat.label, repeat.predicted, patient_id=patients, rng=rng, resamples=resamples)
+        if metric == "sensitivity" and repeat.called is not None:
+            return sensitivity_interval(repeat.label, repeat.called, patient_id=patients, rng=rng)
+        if metric == "specificity" and repeat.called is not None:
+            return specificity_interval(repeat.label, repeat.called, patient_id=patients, rng=rng)
+        return bootstrap_interval(statistic, cases=len(repeat.label), rng=rng, patient_id=patients, resamples=resamples)
+
+
+def _of_mean(
+    repeats: Sequence[Repeat], statistics: Sequence[WeightedStatistic], rng: np.random.Generator, resamples: int
+) -> Estimate:
+    """Mean over repeats; a patient who is drawn is drawn in all of them."""
+    patients = np.concatenate([repeat.patient_id for repeat in repeats])
+    ends = np.cumsum([0, *(len(repeat.label) for repeat in repeats)])
+
+    def mean(weights: FloatArray) -> FloatArray:
+        parts = [one(weights[:, ends[k] : ends[k + 1]]) for k, one in enumerate(statistics)]
+        return np.asarray(np.mean(parts, axis=0), dtype=np.float64)
+
+    return bootstrap_interval(mean, cases=len(patients), rng=rng, patient_id=patients, resamples=resamples)
+
+
+def _fact(value: float, repeats: Sequence[Repeat]) -> Estimate:
+    cases = len({name for repeat in repeats for name in repeat.case_id})
+    return Estimate(value, math.nan, math.nan, cases, "cases", "value alone")
+
+
+def _row(repeats: Sequence[Repeat], metric: str, estimate: Estimate, *, spread: float | None = None) -> dict[str, Any]:
+    first, headline = repeats[0], spread is not None
+    return {
+        "target": first.target,
+        "arm": first.arm,
+        "metric": metric,
+        "value": estimate.value,
+        "low": estimate.low,
+        "high": estimate.high,
+        "n": estimate.n,
+        "unit": estimate.unit,
+        "method": estimate.method,
+        "note": estimate.note,
+        "repetition": ALL if headline else str(first.repetition),
+        "seed": ALL if headline else str(first.seed),
+        "cases": len({name for repeat in repeats for name in repeat.case_id}),
+        "repeats": len(repeats),
+        "sd": math.nan if spread is None else spread,
+    }
+
+
+def _best_trivial(metrics: pd.DataFrame, target: str, arms: Sequence[ArmInfo]) -> str | None:
+    # Chosen on the test part: this can only raise the bar that the networks have to pass.
+    trivial = [arm.name for arm in arms if arm.trivial]
+    rows = metrics[(metrics["target"] == target) & (metrics["metric"] == "auc") & (metrics["seed"] == ALL)].dropna(
+        subset=["value"]
+    )
+    rows = rows[rows["arm"].isin(trivial)]
+    return None if rows.empty else str(rows["arm"].iloc[int(rows["value"].argmax())])
+
+
+def _pairs(
+    repeats: Mapping[str, Mapping[str, Sequence[Repeat]]],
+    arms: Sequence[ArmInfo],
+    best: Mapping[str, str | None],
+    named: Sequence[tuple[str, str]],
+) -> list[Pair]:
+    pairs = []
+    for target, by_arm in repeats.items():
+        bar = best[target]
+        for arm in arms:
+            if bar is not None and not arm.trivial and arm.name in by_arm:
+                pairs.append(Pair(VERSUS_TRIVIAL, target, by_arm[arm.name], by_arm[bar]))
+        for first, second in named:
+            if first in by_arm and second in by_arm:
+                pairs.append(Pair(NAMED, target, by_arm[first], by_arm[second]))
+    return pairs

@@ -1,0 +1,103 @@
+"""Forest plot: every arm's headline value with its interval, trivial arms in grey, the paper's numbers beside.
+
+In: rows of names, values and intervals. Out: one picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+
+from matplotlib.axes import Axes
+
+from hounsfield.report.style import FAINT, INK, PALETTE, TRIVIAL, Picture, page_style, picture, sheet
+
+
+@dataclass(frozen=True)
+class ForestRow:
+    """One arm: headline value, interval (nan where undefined), the printed number of the paper or None."""
+
+    title: str
+    value: float
+    low: float
+    high: float
+    trivial: bool
+    needs_mask: bool
+    printed: float | None = None
+
+
+def forest(rows: Sequence[ForestRow], *, name: str, metric: str, chance: float) -> Picture:
+    """Draws `rows` from top to bottom.
+
+    Args:
+        metric: name on the axis, such as AUC.
+        chance: value of a guess, where the axis may begin.
+    """
+    with page_style():
+        figure, axes = sheet(6.4, 0.9 + 0.34 * max(len(rows), 2))
+        for place, row in enumerate(rows):
+            _draw(axes, row, place)
+        trivial = [row.value for row in rows if row.trivial and isfinite(row.value)]
+        if trivial:
+            axes.axvline(max(trivial), color=TRIVIAL, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
+        _frame(axes, rows, metric, chance)
+        alt = f"Forest plot of {metric} with 95 % intervals. " + "; ".join(_words(row) for row in rows) + "."
+        return picture(figure, name, f"{metric} of every arm", alt, caption=_caption(rows, bool(trivial)))
+
+
+def _draw(axes: Axes, row: ForestRow, place: int) -> None:
+    colour = TRIVIAL if row.trivial else PALETTE[0]
+    if isfinite(row.low) and isfinite(row.high):
+        axes.plot([row.low, row.high], [place, place], color=colour, linewidth=2.2, solid_capstyle="round", zorder=2)
+    face = "white" if row.needs_mask and not row.trivial else colour
+    marker = "s" if row.trivial else "o"
+    if isfinite(row.value):
+        axes.plot(row.value, place, marker, color=colour, markerfacecolor=face, markersize=6.5, zorder=3)
+    if row.printed is not None:
+        axes.plot(row.printed, place, "D", color=PALETTE[1], markerfacecolor="none", markersize=5.5, zorder=4)
+
+
+def _frame(axes: Axes, rows: Sequence[ForestRow], metric: str, chance: float) -> None:
+    ends = [end for row in rows for end in (row.low, row.high, row.value, row.printed) if end is not None]
+    finite = [end for end in ends if isfinite(end)] or [chance, 1.0]
+    low, high = min(finite), max(finite)
+    margin = 0.04 * max(high - low, 0.05)
+    axes.set_xlim(low - margin, min(high + margin, 1.005) if high <= 1 else high + margin)
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.set_yticks(range(len(rows)), [row.title for row in rows])
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.set_xlabel(f"{metric}, 95 % interval")
+    axes.grid(visible=True, axis="x")
+    axes.set_axisbelow(True)
+    for place, row in enumerate(rows):
+        if place:
+            axes.axhline(place - 0.5, color=FAINT, linewidth=0.4, zorder=0)
+        text = _numbers(row)
+        axes.text(1.015, place, text, transform=axes.get_yaxis_transform(), va="center", fontsize=8, color=INK)
+
+
+def _numbers(row: ForestRow) -> str:
+    if not isfinite(row.value):
+        return "not defined"
+    if not isfinite(row.low):
+        return f"{row.value:.3f}"
+    return f"{row.value:.3f} ({row.low:.3f} to {row.high:.3f})"
+
+
+def _words(row: ForestRow) -> str:
+    kind = " (trivial arm)" if row.trivial else ""
+    printed = f", printed in the paper {row.printed:.3f}" if row.printed is not None else ""
+    return f"{row.title}{kind} {_numbers(row)}{printed}"
+
+
+def _caption(rows: Sequence[ForestRow], trivial: bool) -> str:
+    parts = ["Dots: networks; squares: trivial arms." if trivial else "Dots: networks."]
+    if any(row.needs_mask and not row.trivial for row in rows):
+        parts.append("Hollow dots need an expert outline at test time.")
+    if trivial:
+        parts.append("Dashed line: best trivial arm.")
+    if any(row.printed is not None for row in rows):
+        parts.append("Hollow diamonds: printed in the paper.")
+    return " ".join(parts)

@@ -1,0 +1,150 @@
+"""Everything the templates print, as plain values: content and evaluation in; strings, rows and pictures out.
+
+No template computes anything; nothing here is escaped, which is the template engine's work.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from hounsfield import __version__
+from hounsfield.report.comparisons import family_words
+from hounsfield.report.content import ReportContent
+from hounsfield.report.evaluate import Evaluation
+from hounsfield.report.figures.case_images import AUTOMATIC, REFERENCE
+from hounsfield.report.pictures import Pictures
+from hounsfield.report.proof import leakage_section
+from hounsfield.report.style import Picture
+from hounsfield.report.tables import (
+    anchor_rows,
+    comparison_rows,
+    confusion_tables,
+    full_table,
+    headline_table,
+    seed_table,
+)
+from hounsfield.report.wording import counted, number, verdict_of
+
+
+def page_context(content: ReportContent, evaluation: Evaluation, pictures: Pictures) -> dict[str, Any]:
+    """What `report.html.j2` needs, by the names it uses."""
+    targets = [_target(content, evaluation, pictures, name, at) for at, name in enumerate(content.targets)]
+    context: dict[str, Any] = {
+        "title": content.title,
+        "question": content.question,
+        "citation": content.citation,
+        "summary_note": content.summary_note,
+        "version": __version__,
+        "flaws": content.flaws,
+        "verdicts": [_verdict(content, evaluation, target) for target in content.targets],
+        "family_note": family_words(evaluation.comparisons, len(content.targets)),
+        "headlines": [headline_table(content, evaluation, target) for target in content.targets],
+        "anchors": anchor_rows(content, evaluation),
+        "anchors_note": content.anchors_note,
+        "leakage": leakage_section(content.leakage),
+        "targets": targets,
+        "dice_pictures": [shown(picture) for picture in pictures.dice],
+        "training": [shown(picture) for picture in pictures.training],
+        "cases": _cases(content, pictures),
+        "reference_colour": REFERENCE,
+        "automatic_colour": AUTOMATIC,
+        "seeds": [seed_table(content, evaluation, target) for target in content.targets],
+        "repeated": bool((evaluation.metrics["repeats"] > 1).any()),
+        "set_aside": content.set_aside,
+        "full": [full_table(content, evaluation, target) for target in content.targets],
+        "manifest": list(_flat(content.manifest)),
+    }
+    context["contents"] = _contents(context)
+    return context
+
+
+def shown(picture: Picture, *, png: bool = False) -> dict[str, str]:
+    """A picture with its bytes as a data address, so that the page needs no other file."""
+    data, kind = (picture.png, "image/png") if png else (picture.svg, "image/svg+xml")
+    uri = f"data:{kind};base64,{base64.b64encode(data).decode()}"
+    return {"title": picture.title, "alt": picture.alt, "caption": picture.caption, "uri": uri}
+
+
+def _verdict(content: ReportContent, evaluation: Evaluation, target: str) -> dict[str, Any]:
+    verdict = verdict_of(evaluation, content.arms, target)
+    css = {"beats": "beats", "falls below": "below"}
+    bar = evaluation.best_trivial[target]
+    titles = {arm.name: arm.title for arm in content.arms}
+    cases = {case for by in evaluation.repeats[target].values() for one in by for case in one.case_id}
+    patients = {name for by in evaluation.repeats[target].values() for one in by for name in one.patient_id}
+    return {
+        "target": target,
+        "answer": verdict.answer,
+        "kind": verdict.kind,
+        "detail": verdict.detail,
+        "classes": " / ".join(content.targets[target]),
+        "cases": f"{counted(len(cases), 'test case')} of {counted(len(patients), 'patient')}.",
+        "bar": titles[bar] if bar else "",
+        "lines": [{**vars(line), "css": css.get(line.verdict, "")} for line in verdict.lines],
+    }
+
+
+def _target(
+    content: ReportContent, evaluation: Evaluation, pictures: Pictures, target: str, place: int
+) -> dict[str, Any]:
+    classes = content.targets[target]
+    note = "The networks of highest AUC and the best trivial arm; every arm's numbers are below."
+    if len(classes) > 2:
+        note = "The network of highest AUC, each class against the rest."
+    matrices, matrices_note = confusion_tables(content, evaluation, target)
+    return {
+        "name": target,
+        "anchor": f"target-{place + 1}",
+        "heading": "Discrimination and calibration",
+        "forest": shown(pictures.forests[target]),
+        "curves": [shown(picture) for picture in pictures.curves[target]],
+        "curves_note": note,
+        "matrices": matrices,
+        "matrices_note": matrices_note,
+        "comparisons": comparison_rows(content, evaluation, target),
+    }
+
+
+def _cases(content: ReportContent, pictures: Pictures) -> list[dict[str, Any]]:
+    rows = []
+    for example, picture in zip(content.examples, pictures.cases, strict=True):
+        probs = ", ".join(f"{name} {value:.2f}" for name, value in example.probs.items())
+        rows.append(
+            {
+                **shown(picture, png=True),
+                "case_id": example.case_id,
+                "label": example.label,
+                "probs": f"Model: {probs}." if probs else "",
+                "dice": "" if example.dice is None else number(example.dice, 2),
+            }
+        )
+    return rows
+
+
+def _contents(context: Mapping[str, Any]) -> list[dict[str, str]]:
+    entries = [("verdict", "Verdict"), ("headline", "Every arm"), ("leakage", "Leakage"), ("flaws", "Flaws")]
+    targets: Sequence[Mapping[str, Any]] = context["targets"]
+    several = len(targets) > 1
+    entries += [(one["anchor"], one["name"] if several else "Discrimination and calibration") for one in targets]
+    for key, anchor, title in (
+        ("dice_pictures", "dice", "Outlines"),
+        ("cases", "cases", "Cases"),
+        ("training", "training", "Training"),
+    ):
+        entries += [(anchor, title)] if context[key] else []
+    entries += [("seeds", "Seeds"), ("set-aside", "Set aside"), ("metrics", "All metrics"), ("manifest", "Repeat it")]
+    return [{"anchor": anchor, "title": title} for anchor, title in entries]
+
+
+def _flat(manifest: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
+    """Nested manifest as (a.b.c, value) rows; lists on one line."""
+    for key, value in manifest.items():
+        name = f"{path}.{key}" if path else str(key)
+        if isinstance(value, Mapping):
+            yield from _flat(value, name)
+        elif isinstance(value, (list, tuple)):
+            yield name, ", ".join(str(one) for one in value)
+        else:
+            yield name, str(value)

@@ -1,0 +1,171 @@
+"""Which figures a report has, and their data. In: content and evaluation. Out: pictures by section."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hounsfield.core.progress import Progress, silent
+from hounsfield.report.content import ArmInfo, ReportContent
+from hounsfield.report.curve_data import (
+    GRID,
+    mean_precision,
+    operating_point,
+    precision_points,
+    reliability_points,
+    roc_points,
+)
+from hounsfield.report.evaluate import Evaluation
+from hounsfield.report.figures.case_images import case_image
+from hounsfield.report.figures.curves import (
+    Curve,
+    Reliability,
+    precision_recall_figure,
+    reliability_figure,
+    roc_figure,
+)
+from hounsfield.report.figures.dice_scatter import dice_scatter
+from hounsfield.report.figures.forest import ForestRow, forest
+from hounsfield.report.figures.training_curves import training_curves
+from hounsfield.report.repeats import Repeat
+from hounsfield.report.style import Picture
+from hounsfield.report.wording import interval, number
+
+_NETWORKS_SHOWN = 3  # more bands than four can't be told apart
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """All figures: of each target by its name, then those of the whole study."""
+
+    forests: Mapping[str, Picture]
+    curves: Mapping[str, tuple[Picture, ...]]
+    dice: tuple[Picture, ...]
+    training: tuple[Picture, ...]
+    cases: tuple[Picture, ...]
+
+    def all(self) -> list[Picture]:
+        by_target = [picture for group in self.curves.values() for picture in group]
+        return [*self.forests.values(), *by_target, *self.dice, *self.training, *self.cases]
+
+
+def pictures_of(content: ReportContent, evaluation: Evaluation, *, progress: Progress = silent) -> Pictures:
+    """Draws everything that the content allows; what has no data is absent."""
+    forests, curves = {}, {}
+    for place, target in enumerate(progress(list(content.targets), len(content.targets), "drawing")):
+        # File names carry a number, not the target's name, which may hold any character.
+        forests[target] = _forest(content, evaluation, target, f"forest_{place + 1}")
+        curves[target] = tuple(_curves(content, evaluation, target, place + 1))
+    cases = [case_image(one, name=f"case_{place + 1:02d}") for place, one in enumerate(content.examples)]
+    dice = tuple(_dice(content, evaluation))
+    return Pictures(forests, curves, dice, tuple(training_curves(content.histories)), tuple(cases))
+
+
+def ranked_arms(content: ReportContent, evaluation: Evaluation, target: str) -> list[ArmInfo]:
+    """Arms with test rows of a target, highest AUC first, undefined ones last."""
+    there = [arm for arm in content.arms if arm.name in evaluation.repeats[target]]
+
+    def key(arm: ArmInfo) -> float:
+        value = float((evaluation.headline(target, arm.name, "auc") or {"value": np.nan})["value"])
+        return value if np.isfinite(value) else -1.0
+
+    return sorted(there, key=key, reverse=True)
+
+
+def printed(content: ReportContent, target: str, arm: str, metric: str) -> float | None:
+    """The paper's number (the mean if several are printed), or None."""
+    values = [one.value for one in content.anchors if (one.target, one.arm, one.metric) == (target, arm, metric)]
+    return float(np.mean(values)) if values else None
+
+
+def _forest(content: ReportContent, evaluation: Evaluation, target: str, name: str) -> Picture:
+    rows = []
+    for arm in ranked_arms(content, evaluation, target):
+        row = evaluation.headline(target, arm.name, "auc") or {}
+        value, low, high = (float(row.get(key, np.nan)) for key in ("value", "low", "high"))
+        paper = printed(content, target, arm.name, "auc")
+        rows.append(ForestRow(arm.title, value, low, high, arm.trivial, arm.needs_mask, paper))
+    metric = "AUC" if len(content.targets[target]) == 2 else "Macro AUC"
+    return forest(rows, name=name, metric=metric, chance=0.5)
+
+
+def _curves(content: ReportContent, evaluation: Evaluation, target: str, place: int) -> list[Picture]:
+    classes = content.targets[target]
+    shown = _shown(content, evaluation, target)
+    settings = {"seed": evaluation.seed, "resamples": min(evaluation.resamples, 1000)}
+    lines = []
+    if len(classes) > 2:
+        arm = shown[0]
+        for position, name in enumerate(classes):
+            repeats = evaluation.repeats[target][arm.name]
+            line, low, high = roc_points(repeats, positive=position, **settings)
+            if np.isfinite(line).all():
+                lines.append(Curve(f"{name} or not", GRID, line, low, high, legend=arm.title))
+        return [roc_figure(lines, name=f"roc_{place}", positive="the named class")] if lines else []
+    for arm in shown:
+        repeats = evaluation.repeats[target][arm.name]
+        line, low, high = roc_points(repeats, positive=1, **settings)
+        if np.isfinite(line).all():
+            row = evaluation.headline(target, arm.name, "auc") or {}
+            legend = f"AUC {number(row['value'])} ({interval(row)})"
+            point = operating_point(repeats)
+            lines.append(Curve(arm.title, GRID, line, low, high, point, legend, arm.trivial))
+    if not lines:
+        return []
+    others = _binary_pictures(evaluation, target, shown, place, classes[-1])
+    return [roc_figure(lines, name=f"roc_{place}", positive=classes[-1]), *others]
+
+
+def _binary_pictures(
+    evaluation: Evaluation, target: str, shown: Sequence[ArmInfo], place: int, positive: str
+) -> list[Picture]:
+    precise, reliable = [], []
+    prevalence = 0.0
+    for arm in shown:
+        repeats = evaluation.repeats[target][arm.name]
+        prevalence = float(np.mean(np.concatenate([repeat.label for repeat in repeats])))
+        precision = f"average precision {number(mean_precision(repeats))}"
+        precise.append(Curve(arm.title, GRID, precision_points(repeats), legend=precision, trivial=arm.trivial))
+        slope = evaluation.headline(target, arm.name, "calibration_slope") or {"value": np.nan}
+        large = evaluation.headline(target, arm.name, "calibration_intercept") or {"value": np.nan}
+        legend = f"slope {number(slope['value'], 2)}, in the large {number(large['value'], 2, sign=True)}"
+        reliable.append(Reliability(arm.title, reliability_points(repeats), legend, arm.trivial))
+    return [
+        precision_recall_figure(precise, name=f"precision_{place}", positive=positive, prevalence=prevalence),
+        reliability_figure(reliable, name=f"calibration_{place}", positive=positive),
+    ]
+
+
+def _shown(content: ReportContent, evaluation: Evaluation, target: str) -> list[ArmInfo]:
+    """The networks of highest AUC, then the best trivial arm."""
+    arms = ranked_arms(content, evaluation, target)
+    networks = [arm for arm in arms if not arm.trivial][:_NETWORKS_SHOWN]
+    return networks + [arm for arm in arms if arm.name == evaluation.best_trivial[target]] or arms[:1]
+
+
+def _dice(content: ReportContent, evaluation: Evaluation) -> list[Picture]:
+    titles = {arm.name: arm.title for arm in content.arms}
+    first, second = content.dice_pair
+    found = []
+    for place, (target, by_arm) in enumerate(evaluation.repeats.items()):
+        if first not in by_arm or second not in by_arm:
+            continue
+        before, after = _dice_by_case(by_arm[first]), _dice_by_case(by_arm[second])
+        both = sorted(set(before) & set(after))
+        if both:
+            pair = (np.array([before[case] for case in both]), np.array([after[case] for case in both]))
+            name, words = f"dice_{place + 1}", (titles[first], titles[second])
+            found.append(dice_scatter(*pair, name=name, titles=words, target=target))
+    return found
+
+
+def _dice_by_case(repeats: Sequence[Repeat]) -> dict[str, float]:
+    """Mean Dice of each case over repeats; cases without one are absent."""
+    values: dict[str, list[float]] = {}
+    for repeat in repeats:
+        for case, value in zip(repeat.case_id, repeat.columns.get("dice", np.array([])), strict=False):
+            if np.isfinite(value):
+                values.setdefault(str(case), []).append(float(value))
+    return {case: float(np.mean(several)) for case, several in values.items()}

@@ -1,0 +1,107 @@
+"""The predictions table as arrays: for each arm one `Repeat` a (repetition, seed), its folds' test rows put together.
+
+In: rows of split "validation" and "test". Out: arrays of the test rows, and for a target of two classes the call of
+each case at the operating point that the validation rows of its own fold gave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hounsfield.core.errors import TableError
+from hounsfield.core.types import AnyArray, BoolArray, FloatArray, IntArray
+from hounsfield.report.operating import threshold_of
+from hounsfield.tables.predictions import prob_columns
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TASK_COLUMNS = ("dice", "asd_mm")
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """Test rows of one arm at one repetition and seed, in the order of case_id.
+
+    Args:
+        case_id, patient_id: (N,) text; label: (N,) position in `classes`; prob: (N, C).
+        called: (N,) positive at the operating point; None with three classes or without validation rows.
+        thresholds: operating point of each fold.
+        columns: (N,) numbers such as dice; nan where a case has none.
+    """
+
+    target: str
+    arm: str
+    repetition: int
+    seed: int
+    classes: tuple[str, ...]
+    case_id: AnyArray
+    patient_id: AnyArray
+    label: IntArray
+    prob: FloatArray
+    called: BoolArray | None
+    thresholds: Mapping[int, float]
+    columns: Mapping[str, FloatArray]
+
+    @property
+    def predicted(self) -> IntArray:
+        """(N,) most probable class; the first of equals."""
+        return np.asarray(self.prob.argmax(axis=1), dtype=np.int64)
+
+
+def repeats_of(predictions: pd.DataFrame, target: str, classes: tuple[str, ...]) -> dict[str, list[Repeat]]:
+    """Repeats of every arm that has test rows of `target`, in the order of the table.
+
+    Rows without a label (truth unknown) are left out. The table has passed `tables.prediction_rules`.
+
+    Raises: TableError for a case that occurs twice among the test rows of one repeat.
+    """
+    rows = predictions[(predictions["target"] == target) & predictions["label"].notna()]
+    found: dict[str, list[Repeat]] = {}
+    for _, group in rows.groupby(["arm", "repetition", "seed"], sort=False):
+        repeat = _repeat(group, target, classes)
+        if len(repeat.label):
+            found.setdefault(repeat.arm, []).append(repeat)
+    return {arm: sorted(repeats, key=lambda one: (one.repetition, one.seed)) for arm, repeats in found.items()}
+
+
+def _repeat(group: pd.DataFrame, target: str, classes: tuple[str, ...]) -> Repeat:
+    arm = str(group["arm"].iloc[0])
+    repetition, seed = (int(group[name].iloc[0]) for name in ("repetition", "seed"))
+    where = f"target '{target}', arm '{arm}', repetition {repetition}, seed {seed}"
+    test = group[group["split"] == "test"].sort_values("case_id", kind="stable")
+    validation = group[group["split"] == "validation"]
+    if test["case_id"].duplicated().any():
+        count = int(test["case_id"].duplicated().sum())
+        raise TableError(f"{where}: {count} cases occur more than once among the test rows. Give each case one fold.")
+    label, prob = _labels(test, classes), _probabilities(test, classes)
+    thresholds: dict[int, float] = {}
+    called = None
+    if len(classes) == 2 and len(test):
+        truth, score = _labels(validation, classes), _probabilities(validation, classes)[:, 1]
+        folds = validation["fold"].to_numpy()
+        for fold in sorted({int(value) for value in test["fold"]}):
+            thresholds[fold] = threshold_of(truth[folds == fold], score[folds == fold])
+        cut = np.array([thresholds[int(fold)] for fold in test["fold"]])
+        # A fold without an operating point would otherwise call all its cases negative.
+        called = prob[:, 1] >= cut if np.isfinite(cut).all() else None
+    columns = {name: _numbers(test, name) for name in TASK_COLUMNS if name in test.columns}
+    identifiers = (test["case_id"].astype(str).to_numpy(object), test["patient_id"].astype(str).to_numpy(object))
+    return Repeat(target, arm, repetition, seed, classes, *identifiers, label, prob, called, thresholds, columns)
+
+
+def _labels(rows: pd.DataFrame, classes: tuple[str, ...]) -> IntArray:
+    place = {name: position for position, name in enumerate(classes)}
+    return np.array([place[name] for name in rows["label"]], dtype=np.int64)
+
+
+def _probabilities(rows: pd.DataFrame, classes: tuple[str, ...]) -> FloatArray:
+    return np.asarray(rows[prob_columns(classes)].to_numpy(dtype=np.float64))
+
+
+def _numbers(rows: pd.DataFrame, name: str) -> FloatArray:
+    return np.asarray(rows[name].to_numpy(dtype=np.float64, na_value=np.nan))

@@ -1,0 +1,81 @@
+"""The report's folder: content in; report.html, metrics.csv, metrics.parquet, comparisons.csv and figures/ out.
+
+The page is one file with its figures inside. Each file appears whole or not at all, the page last, so that a page that
+is there belongs to the tables beside it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from hounsfield.core.atomic import atomic_file, atomic_folder, write_text
+from hounsfield.core.progress import Progress, silent
+from hounsfield.report.content import ReportContent
+from hounsfield.report.evaluate import Evaluation, evaluate
+from hounsfield.report.page import page_context
+from hounsfield.report.pictures import Pictures, pictures_of
+
+
+def write_report(
+    content: ReportContent,
+    out: Path,
+    progress: Progress = silent,
+    *,
+    evaluation: Evaluation | None = None,
+    seed: int = 0,
+    resamples: int = 2000,
+) -> Path:
+    """Evaluates the predictions and writes the report into `out`.
+
+    Args:
+        evaluation: of these predictions, if it has been made already; `seed` and `resamples` are not used then.
+        seed: of the bootstrap; the same seed and content give the same bytes.
+        resamples: of the bootstrap.
+    Returns: path of report.html.
+    Raises: ProblemsError or TableError for predictions that can't be evaluated.
+    """
+    evaluation = evaluation or evaluate(
+        content.predictions,
+        content.targets,
+        arms=content.arms,
+        seed=seed,
+        comparisons=content.comparisons,
+        resamples=resamples,
+        progress=progress,
+    )
+    pictures = pictures_of(content, evaluation, progress=progress)
+    _write_tables(evaluation, out)
+    _write_figures(pictures, out / "figures")
+    page = out / "report.html"
+    write_text(page, render(page_context(content, evaluation, pictures)))
+    return page
+
+
+def render(context: dict[str, Any]) -> str:
+    """The page; every value is escaped, since class names and case ids come from users' tables."""
+    environment = Environment(
+        loader=PackageLoader("hounsfield.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2").render(context) + "\n"
+
+
+def _write_tables(evaluation: Evaluation, out: Path) -> None:
+    for name, table in (("metrics", evaluation.metrics), ("comparisons", evaluation.comparisons)):
+        with atomic_file(out / f"{name}.csv") as temporary:
+            table.to_csv(temporary, index=False)
+        with atomic_file(out / f"{name}.parquet") as temporary:
+            table.to_parquet(temporary, index=False)
+
+
+def _write_figures(pictures: Pictures, folder: Path) -> None:
+    with atomic_folder(folder) as temporary:
+        for picture in pictures.all():
+            (temporary / f"{picture.name}.svg").write_bytes(picture.svg)
+            (temporary / f"{picture.name}.png").write_bytes(picture.png)
