@@ -37,7 +37,7 @@ def test_areas_of_volume_and_extent(shared_data: Path) -> None:
     cases = pd.read_csv(folder / "cases.csv")
     volume, extent = [], []
     for name in cases["mask"]:
-        image: Any = nib.load(folder / name)  # type: ignore[attr-defined]
+        image: Any = nib.load(folder / name)
         spacing = image.header.get_zooms()[:3]
         volume.append(np.count_nonzero(np.asarray(image.dataobj)) * float(np.prod(spacing)))
         extent.append(image.shape[2] * float(spacing[2]))

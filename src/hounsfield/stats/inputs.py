@@ -25,6 +25,8 @@ def binary_labels(label: npt.ArrayLike, *, name: str = "label") -> BoolArray:
         raise HounsfieldError(f"{name} has one axis, the cases; got shape {given.shape}. Pass one value a case.")
     if given.dtype == bool:
         return given
+    if given.dtype == object:  # pandas' own missing value can't even be compared
+        given = np.array([np.nan if _is_missing(value) else value for value in given], dtype=object)
     is_one = np.asarray(given == 1, dtype=bool)
     is_zero = np.asarray(given == 0, dtype=bool)
     wrong = ~(is_one | is_zero)
@@ -83,7 +85,11 @@ def class_codes(
             "Take the most probable class before counting."
         )
     both = [*reference.tolist(), *given.tolist()]
-    names = tuple(sorted(set(both))) if classes is None else tuple(classes)
+    missing = sum(map(_is_missing, both))
+    if missing:
+        raise HounsfieldError(f"every case has a class; {missing} are missing. Set such cases aside, and count them.")
+    # By type first, so that a column of 0, 1 and "unknown" can be sorted at all.
+    names = tuple(sorted(set(both), key=_sort_key)) if classes is None else tuple(classes)
     position = {name: k for k, name in enumerate(names)}
     if len(position) != len(names):
         raise HounsfieldError(f"classes holds every class once; got {list(names)}. Remove the doubled one.")
@@ -109,8 +115,7 @@ def patient_codes(patient_id: npt.ArrayLike | None, *, cases: int) -> tuple[IntA
         raise HounsfieldError(
             f"patient_id has one value for each of {cases} cases; got shape {given.shape}. Align them."
         )
-    # value != value is true of NaN alone, which pandas puts where a cell was empty.
-    missing = [k for k, value in enumerate(given) if value is None or value != value or str(value) == ""]
+    missing = [k for k, value in enumerate(given) if _is_missing(value) or str(value) == ""]
     if missing:
         raise HounsfieldError(
             f"every case has a patient_id; it is missing at position {missing[0]} ({len(missing)} in all). "
@@ -125,3 +130,12 @@ def checked_level(level: float) -> float:
     if not 0 < level < 1:
         raise HounsfieldError(f"level is the coverage, between 0 and 1; got {level}. Use 0.95 for 95 %.")
     return level
+
+
+def _is_missing(value: object) -> bool:
+    """Whether a table's cell is empty: None, NaN, or pandas' NA and NaT."""
+    return value is None or str(value) in ("<NA>", "NaT") or (isinstance(value, float) and value != value)
+
+
+def _sort_key(value: object) -> tuple[bool, Any]:
+    return isinstance(value, str), value
