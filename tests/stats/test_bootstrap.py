@@ -117,3 +117,12 @@ def test_bad_settings_are_refused() -> None:
         bootstrap_interval(weighted_mean(np.ones(3)), cases=3, rng=rng, patient_id=np.array(["A", None, "B"]))
     with pytest.raises(HounsfieldError, match="each of 3 cases"):
         bootstrap_interval(weighted_mean(np.ones(3)), cases=3, rng=rng, patient_id=["A"])
+
+
+def test_percentiles_where_bca_is_undefined() -> None:
+    """All resamples lie below the value (how many patients were drawn at all), so there is no bias to correct."""
+    estimate = bootstrap_interval(lambda w: (w > 0).sum(axis=1).astype(float), cases=40, rng=np.random.default_rng(0))
+    assert estimate.method == "patient bootstrap (percentile, 2000 resamples)"
+    # The number drawn has mean 40 (1 - (39/40)^40) = 25.5 and a standard deviation of 1.9.
+    assert estimate.high < estimate.value == 40
+    assert 20 < estimate.low < 25.5 < estimate.high < 31
