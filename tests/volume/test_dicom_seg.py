@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pydicom
 import pytest
+from pydicom import DataElement, config
 
 from hounsfield.core.errors import MaskError
 from hounsfield.volume.dicom_seg import Segment, write_segmentation
-from hounsfield.volume.finding import ModelIdentity, tracking_uid
+from hounsfield.volume.dicom_sr import read_measurement_report, write_measurement_report
+from hounsfield.volume.finding import Finding, ModelIdentity, tracking_uid
 
 MODEL = ModelIdentity(name="ggn", version="0.1.0", digest="ab" * 32, arm="joint")
 NODULES = [Segment("Nodule 1", tracking_id="L1"), Segment("Nodule 2", tracking_id="L2")]
@@ -160,6 +164,26 @@ def test_identifiers_follow_from_the_content(source, labels, tmp_path):
         written = write_segmentation(source, content.astype(np.uint8), NODULES, tmp_path / name, model=MODEL)
         uids.append(str(written.dataset.SOPInstanceUID))
     assert uids[0] == uids[1] != uids[2]
+
+
+def test_lapses_of_the_source_are_not_inherited(source, labels, tmp_path, dicom_errors):
+    for header in source.datasets:
+        for name in ("PatientSex", "StudyID", "DeidentificationMethod", "FrameOfReferenceUID", "SliceThickness"):
+            del header[name]
+        header.SpecificCharacterSet = "ISO_IR 100"
+        header.PatientName = "Müller"  # one component alone, and not in ASCII
+        header["PatientAge"] = DataElement("PatientAge", "AS", "7Y", validation_mode=config.IGNORE)
+    before = [header.to_json() for header in source.datasets]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # a warning would quote the name
+        written = write_segmentation(source, labels, NODULES, tmp_path / "seg", model=MODEL, representation="binary")
+        finding = Finding("浸潤", 1, 5.0, 60.0, (0.0, 0.0, 0.0), {"浸潤": 1.0}, "浸潤")
+        write_measurement_report(source, written, [finding], tmp_path / "sr", model=MODEL)
+    assert dicom_errors(tmp_path / "seg") == []
+    assert dicom_errors(tmp_path / "sr") == []
+    assert str(pydicom.dcmread(tmp_path / "seg").PatientName) == "Müller"
+    assert read_measurement_report(tmp_path / "sr")[0].decision == "浸潤"
+    assert [header.to_json() for header in source.datasets] == before
 
 
 @pytest.mark.parametrize(

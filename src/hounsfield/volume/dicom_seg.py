@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 import highdicom as hd
 import numpy as np
@@ -23,21 +23,11 @@ from pydicom.uid import generate_uid
 from hounsfield.core.atomic import atomic_file
 from hounsfield.core.errors import MaskError
 from hounsfield.core.types import AnyArray, BoolArray, IntArray
+from hounsfield.volume.dicom_source import CHARACTERS, SourceSeries, no_names_in_warnings, source_headers
 from hounsfield.volume.finding import ModelIdentity, tracking_uid
-from hounsfield.volume.volume import Volume
 
 Representation = Literal["auto", "labelmap", "binary"]
 MANUFACTURER = "Hounsfield"
-
-
-class SourceSeries(Protocol):
-    """What is needed of a series: its volume, and the headers of its slices in the order of axis 0."""
-
-    @property
-    def volume(self) -> Volume: ...
-
-    @property
-    def datasets(self) -> Sequence[Dataset]: ...
 
 
 @dataclass(frozen=True)
@@ -93,27 +83,37 @@ def write_segmentation(
     uids = [
         str(generate_uid(entropy_srcs=[source_uid, model.digest, content, part])) for part in ("series", "instance")
     ]
-    segmentation = hd.seg.Segmentation(
-        source_images=list(series.datasets),
-        pixel_array=pixels,
-        segmentation_type=name.upper(),
-        segment_descriptions=_descriptions(segments, source_uid, model),
-        series_instance_uid=uids[0],
-        series_number=series_number,
-        sop_instance_uid=uids[1],
-        instance_number=1,
-        manufacturer=MANUFACTURER,
-        manufacturer_model_name=model.title[:64],
-        software_versions=model.version[:64],
-        device_serial_number=model.serial,
-        content_label="LESIONS",
-        content_description=f"Automatic outline of {len(segments)} lesion(s)",
-        series_description=f"Lesions by {model.title}"[:64],
-    )
+    with no_names_in_warnings():
+        segmentation = hd.seg.Segmentation(
+            source_images=source_headers(series),
+            pixel_array=_in_frame_order(pixels, series),
+            segmentation_type=name.upper(),
+            segment_descriptions=_descriptions(segments, source_uid, model),
+            series_instance_uid=uids[0],
+            series_number=series_number,
+            sop_instance_uid=uids[1],
+            instance_number=1,
+            manufacturer=MANUFACTURER,
+            manufacturer_model_name=model.title[:64],
+            software_versions=model.version[:64],
+            device_serial_number=model.serial,
+            content_label="LESIONS",
+            content_description=f"Automatic outline of {len(segments)} lesion(s)",
+            series_description=f"Lesions by {model.title}"[:64],
+            specific_character_set=CHARACTERS,
+        )
     with atomic_file(path) as temporary:
         segmentation.save_as(temporary)
     del segmentation.PixelData
     return WrittenSegmentation(path, name, reason, segmentation)
+
+
+def _in_frame_order(pixels: IntArray, series: SourceSeries) -> IntArray:
+    """Planes in the order of the source's frames: those of a multi-frame object may run against the volume."""
+    frames: Sequence[int] | None = getattr(series, "frames", None)
+    if frames is None:
+        return pixels
+    return pixels[np.argsort(frames)]
 
 
 def _pixels(

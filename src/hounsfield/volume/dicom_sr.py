@@ -21,7 +21,8 @@ from pydicom.uid import generate_uid
 
 from hounsfield.core.atomic import atomic_file
 from hounsfield.core.errors import MaskError
-from hounsfield.volume.dicom_seg import MANUFACTURER, SourceSeries, WrittenSegmentation
+from hounsfield.volume.dicom_seg import MANUFACTURER, WrittenSegmentation
+from hounsfield.volume.dicom_source import CHARACTERS, SourceSeries, no_names_in_warnings, source_headers
 from hounsfield.volume.finding import Finding, ModelIdentity, tracking_uid
 
 SCHEME = "99HOUNSFIELD"
@@ -55,29 +56,32 @@ def write_measurement_report(
     entropy = [source_uid, model.digest, str(segmentation.dataset.SOPInstanceUID), repr(list(findings))]
     uids = [str(generate_uid(entropy_srcs=[*entropy, part])) for part in ("sr series", "sr instance")]
     groups = [_group(finding, segmentation.dataset, source_uid, model) for finding in findings]
+    headers = source_headers(series)
     report = sr.MeasurementReport(
-        observation_context=_observer(model, uids[0]),
+        observation_context=_observer(model),
         procedure_reported=codes.LN.CTUnspecifiedBodyRegion,
         imaging_measurements=groups,
         title=codes.DCM.ImagingMeasurementReport,
-        referenced_images=list(series.datasets),
+        referenced_images=_for_library(headers),
     )
-    document = sr.Comprehensive3DSR(
-        evidence=[*series.datasets, segmentation.dataset],
-        content=report[0],
-        series_instance_uid=uids[0],
-        series_number=series_number,
-        sop_instance_uid=uids[1],
-        instance_number=1,
-        manufacturer=MANUFACTURER,
-        is_complete=True,
-        is_final=False,
-        is_verified=False,
-        series_description=f"Findings by {model.title}"[:64],
-        manufacturer_model_name=model.title[:64],
-        software_versions=model.version[:64],
-        device_serial_number=model.serial,
-    )
+    with no_names_in_warnings():
+        document = sr.Comprehensive3DSR(
+            evidence=[*headers, segmentation.dataset],
+            content=report[0],
+            series_instance_uid=uids[0],
+            series_number=series_number,
+            sop_instance_uid=uids[1],
+            instance_number=1,
+            manufacturer=MANUFACTURER,
+            is_complete=True,
+            is_final=False,
+            is_verified=False,
+            series_description=f"Findings by {model.title}"[:64],
+            manufacturer_model_name=model.title[:64],
+            software_versions=model.version[:64],
+            device_serial_number=model.serial,
+            specific_character_set=CHARACTERS,
+        )
     _declare_scheme(document)
     with atomic_file(path) as temporary:
         document.save_as(temporary)
@@ -121,7 +125,7 @@ def _check(findings: Sequence[Finding], segmentation: Dataset) -> None:
             )
 
 
-def _observer(model: ModelIdentity, series_uid: str) -> sr.ObservationContext:
+def _observer(model: ModelIdentity) -> sr.ObservationContext:
     # One device for all reports of a model, so that its findings can be gathered by the observer's identifier.
     uid = str(generate_uid(entropy_srcs=["hounsfield", "device", model.name, model.arm, model.version, model.digest]))
     device = sr.DeviceObserverIdentifyingAttributes(
@@ -171,6 +175,16 @@ def _measurements(finding: Finding) -> list[sr.Measurement]:
     values += [(code, value, codes.UCUM.Millimeter) for code, value in zip(_CENTRE, finding.centre_mm, strict=True)]
     values += [(class_code(name), value, codes.UCUM.NoUnits) for name, value in finding.probabilities.items()]
     return [sr.Measurement(name=name, value=float(value), unit=unit) for name, value, unit in values]
+
+
+def _for_library(headers: Sequence[Dataset]) -> list[Dataset] | None:
+    """The headers that the report describes one by one; none where one lacks what the description needs.
+
+    Multi-frame objects keep it in their functional groups. They are referred to as evidence all the same.
+    """
+    needed = ("FrameOfReferenceUID", "PixelSpacing", "ImageOrientationPatient", "ImagePositionPatient")
+    complete = all(header.get(name) for header in headers for name in (*needed, "SliceThickness"))
+    return list(headers) if complete else None
 
 
 def _declare_scheme(document: Dataset) -> None:
