@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import math
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from hounsfield.core.seeds import derive
 from hounsfield.data.augment import augment
 from hounsfield.data.batches import Tensors, shuffled
 from hounsfield.fit.checkpoint import Checkpoint, Named, load, save
-from hounsfield.fit.hardware import Hardware, choose
+from hounsfield.fit.hardware import Hardware, choose, freed_memory_kept
 from hounsfield.fit.schedule import Schedule, epochs_without_gain, schedule_of
 from hounsfield.fit.tasks import Outputs, Task
 from hounsfield.fit.training import Training
@@ -78,13 +79,14 @@ def train(
     if found is not None:
         run.restore(found)
     written = time.monotonic()
-    for epoch in progress(range(len(run.history), config.epochs), config.epochs - len(run.history), label):
-        if run.over():
-            break
-        run.one_epoch(epoch)
-        if folder is not None and time.monotonic() - written >= config.checkpoint_s:
-            save(run.checkpoint(fingerprint, finished=False), folder)
-            written = time.monotonic()
+    with freed_memory_kept() if run.fabric.device.type == "cpu" else nullcontext():
+        for epoch in progress(range(len(run.history), config.epochs), config.epochs - len(run.history), label):
+            if run.over():
+                break
+            run.one_epoch(epoch)
+            if folder is not None and time.monotonic() - written >= config.checkpoint_s:
+                save(run.checkpoint(fingerprint, finished=False), folder)
+                written = time.monotonic()
     if folder is not None and not (found and found.finished):
         save(run.checkpoint(fingerprint, finished=True), folder)
     return run.fitted()
@@ -204,8 +206,14 @@ class _Run:
         self.history, self.best, self.finished = copy.deepcopy(found.history), found.best, found.finished
         if not found.finished:
             self.network.load_state_dict(found.weights)
-            state = self.adam.state_dict()
-            self.adam.load_state_dict({"state": found.adam, "param_groups": state["param_groups"]})
+            groups = self.adam.state_dict()["param_groups"]
+            # The moments take the memory layout of their weights, which the file does not keep: the fused step walks
+            # through raw memory, and another layout would mix the values up.
+            state = {
+                index: {name: _laid_out_as(weight, value) for name, value in found.adam[index].items()}
+                for index, weight in enumerate(self.adam.param_groups[0]["params"])
+            }
+            self.adam.load_state_dict({"state": state, "param_groups": groups})
 
     def fitted(self) -> Fitted:
         if not self.best:
@@ -217,3 +225,7 @@ class _Run:
 
     def _cuda(self) -> list[int]:
         return [self.fabric.device.index or 0] if self.fabric.device.type == "cuda" else []
+
+
+def _laid_out_as(weight: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    return torch.empty_like(weight).copy_(value) if value.shape == weight.shape else value
