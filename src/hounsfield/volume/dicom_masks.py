@@ -9,6 +9,7 @@ Source: DICOM PS3.3 C.8.20 (Segmentation) and C.8.8.6 (ROI Contour).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from hounsfield.volume.volume import Volume
 
 _SEG_CLASSES = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")  # Segmentation, Label Map Segmentation
 _RTSTRUCT_CLASS = "1.2.840.10008.5.1.4.1.1.481.3"
+_IN_SLICE = 0.2  # of a slice: farther off, a contour was drawn on other slices than these
 
 
 def read_dicom_mask(path: Path | str, *, like: Volume, segment: int | str | None = None) -> Volume:
@@ -95,7 +97,7 @@ def _open(path: Path) -> pydicom.Dataset:
 def _read(dataset: pydicom.Dataset, name: str, like: Volume, wanted: int | str | None) -> Volume:
     kind = str(dataset.get("SOPClassUID", ""))
     if kind in _SEG_CLASSES:
-        mask = onto(_segment_volume(dataset, name, wanted), like, name, whole=False)
+        mask = onto(_segment_volume(dataset, name, wanted, like), like, name, whole=False)
     elif kind == _RTSTRUCT_CLASS:
         mask = _region(dataset, name, like, wanted)
     else:
@@ -127,7 +129,7 @@ def _choose(known: dict[int, str], wanted: int | str | None, name: str, what: st
     return found[0]
 
 
-def _segment_volume(dataset: pydicom.Dataset, name: str, wanted: int | str | None) -> Volume:
+def _segment_volume(dataset: pydicom.Dataset, name: str, wanted: int | str | None, like: Volume) -> Volume:
     """The chosen segment on the Segmentation's own grid, which spans the slices it has frames of."""
     known = {int(item.SegmentNumber): str(item.get("SegmentLabel", "")) for item in dataset.get("SegmentSequence", [])}
     known = {number: label for number, label in known.items() if number != 0}  # 0 may name a label map's background
@@ -151,59 +153,67 @@ def _segment_volume(dataset: pydicom.Dataset, name: str, wanted: int | str | Non
             f"{name}: its frames have no place in space (functional groups missing). Export it again."
         ) from error
     # A label map's frames hold all segments, so they have no segment number of their own.
-    keep = [k for k, place in enumerate(placed) if kind == "LABELMAP" or place[0] == number]
+    keep = [k for k, place in enumerate(placed) if kind == "LABELMAP" or place.segment == number]
     if not keep:
         raise MaskError(f"{name}: segment {number} has no frames: nothing is marked.")
-    return _stack_frames(marked[keep], [placed[k] for k in keep], name)
+    return _stack_frames(marked[keep], [placed[k] for k in keep], like, name)
 
 
-def _frame(dataset: pydicom.Dataset, number: int) -> tuple[int, FloatArray, FloatArray, FloatArray, float]:
-    """Segment number, position, orientation (2, 3), pixel spacing (rows, columns) and slice spacing of one frame."""
+@dataclass(frozen=True)
+class _Frame:
+    """Place of one frame: number of its segment (0 in a label map), position, direction cosines (2, 3), (row, column)
+    mm."""
+
+    segment: int
+    position: FloatArray
+    orientation: FloatArray
+    pixel_mm: FloatArray
+
+
+def _frame(dataset: pydicom.Dataset, number: int) -> _Frame:
     own, shared = dataset.PerFrameFunctionalGroupsSequence[number], dataset.SharedFunctionalGroupsSequence[0]
 
     def group(keyword: str) -> pydicom.Dataset:
         first: pydicom.Dataset = (own if own.get(keyword) else shared)[keyword][0]
         return first
 
-    measures = group("PixelMeasuresSequence")
-    between = measures.get("SpacingBetweenSlices") or measures.get("SliceThickness") or 0
     is_labelmap = str(dataset.get("SegmentationType", "")) == "LABELMAP"
-    segment = 0 if is_labelmap else int(group("SegmentIdentificationSequence").ReferencedSegmentNumber)
-    return (
-        segment,
+    return _Frame(
+        0 if is_labelmap else int(group("SegmentIdentificationSequence").ReferencedSegmentNumber),
         np.array(group("PlanePositionSequence").ImagePositionPatient, dtype=np.float64),
         np.array(group("PlaneOrientationSequence").ImageOrientationPatient, dtype=np.float64).reshape(2, 3),
-        np.array(measures.PixelSpacing, dtype=np.float64),
-        float(between),
+        np.array(group("PixelMeasuresSequence").PixelSpacing, dtype=np.float64),
     )
 
 
-def _stack_frames(
-    marked: BoolArray, places: list[tuple[int, FloatArray, FloatArray, FloatArray, float]], name: str
-) -> Volume:
-    orientation, pixel = places[0][2], places[0][3]
-    if any(np.abs(place[2] - orientation).max() > 1e-3 or np.abs(place[3] - pixel).max() > 1e-4 for place in places):
-        raise MaskError(
-            f"{name}: its frames have several orientations or pixel spacings. Export one Segmentation per series."
-        )
+def _stack_frames(marked: BoolArray, places: list[_Frame], like: Volume, name: str) -> Volume:
+    """Frames stacked along their normal at the spacing that `like` has in that direction.
+
+    The image's spacing is taken, because frames without a marked voxel may have been left out: their own distances and
+    the header's SliceThickness don't tell the step.
+    """
+    orientation, pixel = places[0].orientation, places[0].pixel_mm
+    if any(
+        np.abs(place.orientation - orientation).max() > 1e-3 or np.abs(place.pixel_mm - pixel).max() > 1e-4
+        for place in places
+    ):
+        raise MaskError(f"{name}: its frames have several orientations or pixel spacings. Export one file per series.")
     normal = np.cross(orientation[0], orientation[1])
-    along = np.array([place[1] @ normal for place in places])
-    steps = np.diff(np.unique(np.round(along, 3)))
-    step = float(steps.min()) if len(steps) else (abs(places[0][4]) or 1.0)
-    index = np.rint((along - along.min()) / step).astype(int)
+    step = like.spacing_mm[2 - int(np.abs(like.direction.T @ normal).argmax())]
+    along = np.array([place.position @ normal for place in places])
+    place = (along - along.min()) / step
+    index = np.rint(place).astype(int)
+    if np.abs(place - index).max() > 0.1:
+        raise MaskError(
+            f"{name}: its frames are not {step:.3f} mm apart, or multiples of it, as the image's slices are. "
+            "Give the series that it was drawn on."
+        )
     array = np.zeros((int(index.max()) + 1, *marked.shape[1:]), dtype=bool)
     for k, frame in zip(index, marked, strict=True):
         array[k] |= frame
-    first = places[int(along.argmin())][1]
+    x, y, z = (float(value) for value in places[int(along.argmin())].position)
     left, _, right = np.linalg.svd(np.column_stack([orientation[0], orientation[1], normal]))
-    if index.max() > 0:
-        step = float(along.max() - along.min()) / int(index.max())  # averages the rounding of single positions away
-    return Volume(
-        array,
-        (step, float(pixel[0]), float(pixel[1])),
-        (float(first[0]), float(first[1]), float(first[2])),
-        left @ right,
-    )
+    return Volume(array, (step, float(pixel[0]), float(pixel[1])), (x, y, z), left @ right)
 
 
 def _region(dataset: pydicom.Dataset, name: str, like: Volume, wanted: int | str | None) -> Volume:
@@ -215,17 +225,17 @@ def _region(dataset: pydicom.Dataset, name: str, like: Volume, wanted: int | str
         for item in dataset.get("ROIContourSequence", [])
         if int(item.get("ReferencedROINumber", -1)) == number
         for contour in item.get("ContourSequence", [])
-        if str(contour.get("ContourGeometricType", "")).startswith("CLOSED_PLANAR")
+        if str(contour.get("ContourGeometricType", "")).startswith(("CLOSED_PLANAR", "CLOSEDPLANAR"))
     ]
     outside = 0
     for contour in contours:
         points = like.to_index(np.array(contour.ContourData, dtype=np.float64).reshape(-1, 3))
-        if np.ptp(points[:, 0]) > 0.1:
-            raise MaskError(
-                f"{name}: the contours of region '{known[number]}' don't lie in the image's slices. Give the series "
-                "it was drawn on."
-            )
         k = int(np.rint(points[:, 0].mean()))
+        if np.abs(points[:, 0] - k).max() > _IN_SLICE:
+            raise MaskError(
+                f"{name}: the contours of region '{known[number]}' don't lie in the image's slices. "
+                "Give the series that it was drawn on."
+            )
         if 0 <= k < like.shape[0]:
             mask[k] ^= fill_polygon(points[:, 1:], (like.shape[1], like.shape[2]))
         else:

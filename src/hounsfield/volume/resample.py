@@ -61,7 +61,7 @@ def grid_of(volume: Volume, spacing_mm: tuple[float, float, float], rule: Rule =
         shape = np.maximum(np.floor(count / step + 0.5 + 1e-6), 1)
         offset = ((count - 1) - step * (shape - 1)) / 2
     else:
-        shape = np.floor((count - 1) / step + 0.5 + 1e-6) + 1
+        shape = np.rint((count - 1) / step + 1.0)  # halves to the even number, as MONAI rounds
         offset = np.zeros(3)
     z, y, x = (int(value) for value in shape)
     return Grid(_triple(spacing_mm), (z, y, x), _triple(offset), _triple(step))
@@ -157,7 +157,7 @@ def _along(array: AnyArray, axis: int, at: FloatArray, mode: Mode) -> AnyArray:
     weight = (at - first).astype(np.float32).reshape([-1 if other == axis else 1 for other in range(3)])
     low = np.take(array, first, axis=axis).astype(np.float32, copy=False)
     high = np.take(array, second, axis=axis).astype(np.float32, copy=False)
-    return np.asarray(low + weight * (high - low))
+    return np.asarray((1 - weight) * low + weight * high)  # this form is exact at weights 0 and 1
 
 
 def _nearest(at: FloatArray) -> IntArray:
