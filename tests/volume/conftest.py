@@ -1,4 +1,4 @@
-"""What the volume tests share: series made with pydicom alone for the readers, series and a validator for the writers."""
+"""Shared by the volume tests: series made with pydicom alone for readers; series and a validator for writers."""
 
 from __future__ import annotations
 
