@@ -23,11 +23,10 @@ from pydicom.uid import generate_uid
 from hounsfield.core.atomic import atomic_file
 from hounsfield.core.errors import MaskError
 from hounsfield.core.types import AnyArray, BoolArray, IntArray
-from hounsfield.volume.dicom_source import CHARACTERS, SourceSeries, no_names_in_warnings, source_headers
+from hounsfield.volume.dicom_source import MANUFACTURER, SourceSeries, equipment, no_names_in_warnings, source_headers
 from hounsfield.volume.finding import ModelIdentity, tracking_uid
 
 Representation = Literal["auto", "labelmap", "binary"]
-MANUFACTURER = "Hounsfield"
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ def write_segmentation(
     """
     name, reason, pixels = _pixels(series, labels, segments, representation)
     source_uid = str(series.datasets[0].SeriesInstanceUID)
-    content = sha256(np.ascontiguousarray(pixels).tobytes() + repr((name, list(segments))).encode()).hexdigest()
+    content = _digest(pixels, name, list(segments))
     uids = [
         str(generate_uid(entropy_srcs=[source_uid, model.digest, content, part])) for part in ("series", "instance")
     ]
@@ -89,18 +88,9 @@ def write_segmentation(
             pixel_array=_in_frame_order(pixels, series),
             segmentation_type=name.upper(),
             segment_descriptions=_descriptions(segments, source_uid, model),
-            series_instance_uid=uids[0],
-            series_number=series_number,
-            sop_instance_uid=uids[1],
-            instance_number=1,
-            manufacturer=MANUFACTURER,
-            manufacturer_model_name=model.title[:64],
-            software_versions=model.version[:64],
-            device_serial_number=model.serial,
             content_label="LESIONS",
             content_description=f"Automatic outline of {len(segments)} lesion(s)",
-            series_description=f"Lesions by {model.title}"[:64],
-            specific_character_set=CHARACTERS,
+            **equipment(model, uids=uids, series_number=series_number, description=f"Lesions by {model.title}"),
         )
     with atomic_file(path) as temporary:
         segmentation.save_as(temporary)
@@ -133,12 +123,16 @@ def _pixels(
         raise MaskError(f"a labelmap holds one label a voxel, but {overlap}. Use representation='binary'.")
     depth = np.uint8 if len(segments) < 256 else np.uint16
     if overlap:
-        return "binary", f"{overlap}, which a labelmap cannot hold", stack.astype(np.uint8)
+        return "binary", f"{overlap}, which a labelmap cannot hold", stack.astype(np.uint8, copy=False)
     if representation != "auto":
-        return representation, "as asked for", stack.astype(depth)
+        return representation, "as asked for", stack.astype(depth, copy=False)
     if len(segments) == 1:
-        return "binary", "one segment: as small as a labelmap, and every viewer reads it", stack.astype(depth)
-    return "labelmap", f"{len(segments)} segments that do not overlap", stack.astype(depth)
+        return (
+            "binary",
+            "one segment: as small as a labelmap, and every viewer reads it",
+            stack.astype(depth, copy=False),
+        )
+    return "labelmap", f"{len(segments)} segments that do not overlap", stack.astype(depth, copy=False)
 
 
 def _merge(masks: Sequence[BoolArray], segments: Sequence[Segment], shape: tuple[int, ...]) -> tuple[AnyArray, str]:
@@ -162,13 +156,30 @@ def _check_filled(stack: AnyArray, segments: Sequence[Segment]) -> None:
     else:
         if stack.dtype.kind not in "iub":
             raise MaskError(f"labels are whole numbers, 0 for background; got an array of {stack.dtype}.")
-        present = {int(value) for value in np.unique(stack)} - {0}
+        present = _values(stack) - {0}
     unknown = sorted(present - set(range(1, len(segments) + 1)))
     if unknown:
         raise MaskError(f"labels run from 1 to {len(segments)}, one for each segment; found {unknown} as well.")
     for number, segment in enumerate(segments, start=1):
         if number not in present:
             raise MaskError(f"segment {number} ('{segment.label}') marks no voxel. Leave it out of the list.")
+
+
+def _values(labels: AnyArray) -> set[int]:
+    """The values in an array; by marking, which takes a tenth of the time of sorting a large series."""
+    if labels.dtype != np.uint8:
+        return {int(value) for value in np.unique(labels)}
+    marked = np.zeros(256, dtype=bool)
+    for plane in labels:
+        marked[plane] = True
+    return set(np.flatnonzero(marked).tolist())
+
+
+def _digest(pixels: IntArray, *names: object) -> str:
+    digest = sha256(repr(names).encode())
+    for plane in pixels:
+        digest.update(plane.tobytes())
+    return digest.hexdigest()
 
 
 def _descriptions(

@@ -11,14 +11,16 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 from pydicom.valuerep import format_number_as_ds
 
+from hounsfield.volume.finding import ModelIdentity
 from hounsfield.volume.volume import Volume
 
+MANUFACTURER = "Hounsfield"
 CHARACTERS = "ISO_IR 192"  # UTF-8: class names and labels may be in any script, whatever the source was written in
 _MAY_BE_EMPTY = (
     "PatientID",
@@ -81,6 +83,26 @@ def _share_groups(header: Dataset) -> None:
         if name not in shared[0]:
             setattr(shared[0], name, header.PerFrameFunctionalGroupsSequence[0].get(name))
     header.SharedFunctionalGroupsSequence = list(shared)
+
+
+def equipment(model: ModelIdentity, *, uids: Sequence[str], series_number: int, description: str) -> dict[str, Any]:
+    """What every object made by a model says about itself, as highdicom's constructors take it.
+
+    Args:
+        uids: of the new series and of its one instance.
+    """
+    return {
+        "series_instance_uid": uids[0],
+        "series_number": series_number,
+        "series_description": description[:64],
+        "sop_instance_uid": uids[1],
+        "instance_number": 1,
+        "manufacturer": MANUFACTURER,
+        "manufacturer_model_name": model.title[:64],
+        "software_versions": model.version[:64],
+        "device_serial_number": model.serial,
+        "specific_character_set": CHARACTERS,
+    }
 
 
 @contextmanager

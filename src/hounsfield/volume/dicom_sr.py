@@ -21,8 +21,8 @@ from pydicom.uid import generate_uid
 
 from hounsfield.core.atomic import atomic_file
 from hounsfield.core.errors import MaskError
-from hounsfield.volume.dicom_seg import MANUFACTURER, WrittenSegmentation
-from hounsfield.volume.dicom_source import CHARACTERS, SourceSeries, no_names_in_warnings, source_headers
+from hounsfield.volume.dicom_seg import WrittenSegmentation
+from hounsfield.volume.dicom_source import MANUFACTURER, SourceSeries, equipment, no_names_in_warnings, source_headers
 from hounsfield.volume.finding import Finding, ModelIdentity, tracking_uid
 
 SCHEME = "99HOUNSFIELD"
@@ -68,19 +68,10 @@ def write_measurement_report(
         document = sr.Comprehensive3DSR(
             evidence=[*headers, segmentation.dataset],
             content=report[0],
-            series_instance_uid=uids[0],
-            series_number=series_number,
-            sop_instance_uid=uids[1],
-            instance_number=1,
-            manufacturer=MANUFACTURER,
             is_complete=True,
             is_final=False,
             is_verified=False,
-            series_description=f"Findings by {model.title}"[:64],
-            manufacturer_model_name=model.title[:64],
-            software_versions=model.version[:64],
-            device_serial_number=model.serial,
-            specific_character_set=CHARACTERS,
+            **equipment(model, uids=uids, series_number=series_number, description=f"Findings by {model.title}"),
         )
     _declare_scheme(document)
     with atomic_file(path) as temporary:
