@@ -24,7 +24,13 @@ from hounsfield.report.metrics import METRICS, statistics_of
 from hounsfield.report.repeats import Repeat, repeats_of
 from hounsfield.stats.bootstrap import WeightedStatistic, bootstrap_interval
 from hounsfield.stats.estimate import Estimate, UndefinedMetric
-from hounsfield.stats.intervals import accuracy_interval, auc_interval, sensitivity_interval, specificity_interval
+from hounsfield.stats.intervals import (
+    accuracy_interval,
+    auc_interval,
+    mean_interval,
+    sensitivity_interval,
+    specificity_interval,
+)
 from hounsfield.tables.prediction_rules import prediction_problems
 
 if TYPE_CHECKING:
@@ -154,6 +160,8 @@ def _of_one(
             return sensitivity_interval(repeat.label, repeat.called, patient_id=patients, rng=rng)
         if metric == "specificity" and repeat.called is not None:
             return specificity_interval(repeat.label, repeat.called, patient_id=patients, rng=rng)
+        if metric in repeat.columns:
+            return mean_interval(repeat.columns[metric], rng=rng, patient_id=patients, resamples=resamples)
         return bootstrap_interval(statistic, cases=len(repeat.label), rng=rng, patient_id=patients, resamples=resamples)
 
 

@@ -141,21 +141,31 @@ def _calibration(positive: BoolArray, score: FloatArray, *, slope: bool) -> Weig
     clipped = np.clip(score, _CLIP, 1 - _CLIP)
     logit = np.log(clipped / (1 - clipped))
     one = np.ones_like(logit)
-    if slope:
-        return lambda weights: _logistic(np.stack([one, logit]), 0 * logit, positive, weights)[1]
-    return lambda weights: _logistic(one[None], logit, positive, weights)[0]
+    design, offset = (np.stack([one, logit]), 0 * logit) if slope else (one[None], logit)
+    # Resamples start at the cohort's own solution: half the steps.
+    start = np.nan_to_num(_logistic(design, offset, positive, np.ones((1, len(logit)))))
+    return lambda weights: _logistic(design, offset, positive, weights, start=start)[-1]
 
 
-def _logistic(design: FloatArray, offset: FloatArray, positive: BoolArray, weights: FloatArray) -> FloatArray:
+def _logistic(
+    design: FloatArray,
+    offset: FloatArray,
+    positive: BoolArray,
+    weights: FloatArray,
+    *,
+    start: FloatArray | None = None,
+) -> FloatArray:
     """(terms, B) coefficients of weighted logistic regressions by Newton's method; nan where none is finite."""
     terms, rows = len(design), len(weights)
-    beta, step = np.zeros((terms, rows)), np.full((terms, rows), np.inf)
+    beta = np.zeros((terms, rows)) if start is None else np.repeat(start, rows, axis=1)
+    step = np.full((terms, rows), np.inf)
     products = np.stack([design[i] * design[j] for i in range(terms) for j in range(terms)], axis=1)
     for _ in range(25):
         mean = 1 / (1 + np.exp(-np.clip(beta.T @ design + offset, -35, 35)))
         gradient = (weights * (positive - mean)) @ design.T
         curvature = ((weights * mean * (1 - mean)) @ products).reshape(rows, terms, terms)
-        flat = ~(np.abs(np.linalg.det(curvature)) > 1e-10)
+        with np.errstate(invalid="ignore"):
+            flat = ~(np.abs(np.linalg.det(curvature)) > 1e-10)
         curvature[flat] = np.eye(terms)
         step = np.linalg.solve(curvature, gradient[..., None])[..., 0].T
         step[:, flat] = np.nan  # classes apart, or one alone: no finite solution

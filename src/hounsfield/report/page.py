@@ -21,7 +21,7 @@ from hounsfield.report.tables import (
     anchor_rows,
     comparison_rows,
     confusion_tables,
-    full_table,
+    full_tables,
     headline_table,
     seed_table,
 )
@@ -53,7 +53,7 @@ def page_context(content: ReportContent, evaluation: Evaluation, pictures: Pictu
         "seeds": [seed_table(content, evaluation, target) for target in content.targets],
         "repeated": bool((evaluation.metrics["repeats"] > 1).any()),
         "set_aside": content.set_aside,
-        "full": [full_table(content, evaluation, target) for target in content.targets],
+        "full": [table for target in content.targets for table in full_tables(content, evaluation, target)],
         "manifest": list(_flat(content.manifest)),
     }
     context["contents"] = _contents(context)
@@ -70,8 +70,6 @@ def shown(picture: Picture, *, png: bool = False) -> dict[str, str]:
 def _verdict(content: ReportContent, evaluation: Evaluation, target: str) -> dict[str, Any]:
     verdict = verdict_of(evaluation, content.arms, target)
     css = {"beats": "beats", "falls below": "below"}
-    bar = evaluation.best_trivial[target]
-    titles = {arm.name: arm.title for arm in content.arms}
     cases = {case for by in evaluation.repeats[target].values() for one in by for case in one.case_id}
     patients = {name for by in evaluation.repeats[target].values() for one in by for name in one.patient_id}
     return {
@@ -81,7 +79,6 @@ def _verdict(content: ReportContent, evaluation: Evaluation, target: str) -> dic
         "detail": verdict.detail,
         "classes": " / ".join(content.targets[target]),
         "cases": f"{counted(len(cases), 'test case')} of {counted(len(patients), 'patient')}.",
-        "bar": titles[bar] if bar else "",
         "lines": [{**vars(line), "css": css.get(line.verdict, "")} for line in verdict.lines],
     }
 
@@ -124,7 +121,7 @@ def _cases(content: ReportContent, pictures: Pictures) -> list[dict[str, Any]]:
 
 
 def _contents(context: Mapping[str, Any]) -> list[dict[str, str]]:
-    entries = [("verdict", "Verdict"), ("headline", "Every arm"), ("leakage", "Leakage"), ("flaws", "Flaws")]
+    entries = [("verdict", "Verdict"), ("leakage", "Leakage"), ("flaws", "Flaws"), ("headline", "Every arm")]
     targets: Sequence[Mapping[str, Any]] = context["targets"]
     several = len(targets) > 1
     entries += [(one["anchor"], one["name"] if several else "Discrimination and calibration") for one in targets]

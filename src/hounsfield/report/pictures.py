@@ -26,6 +26,7 @@ from hounsfield.report.figures.curves import (
     reliability_figure,
     roc_figure,
 )
+from hounsfield.report.figures.dice_boxes import dice_boxes
 from hounsfield.report.figures.dice_scatter import dice_scatter
 from hounsfield.report.figures.forest import ForestRow, forest
 from hounsfield.report.figures.training_curves import training_curves
@@ -150,9 +151,11 @@ def _dice(content: ReportContent, evaluation: Evaluation) -> list[Picture]:
     first, second = content.dice_pair
     found = []
     for place, (target, by_arm) in enumerate(evaluation.repeats.items()):
-        if first not in by_arm or second not in by_arm:
-            continue
-        before, after = _dice_by_case(by_arm[first]), _dice_by_case(by_arm[second])
+        by_case = {arm.name: _dice_by_case(by_arm[arm.name]) for arm in content.arms if arm.name in by_arm}
+        boxes = {titles[arm]: np.array(list(values.values())) for arm, values in by_case.items() if values}
+        if boxes:
+            found.append(dice_boxes(boxes, name=f"dice_arms_{place + 1}", target=target))
+        before, after = by_case.get(first, {}), by_case.get(second, {})
         both = sorted(set(before) & set(after))
         if both:
             pair = (np.array([before[case] for case in both]), np.array([after[case] for case in both]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,8 +15,10 @@ def leakage_section(proofs: Sequence[Leakage]) -> dict[str, Any]:
         return {"rows": [], "columns": [], "words": "", "note": "", "clean": False}
     parts = list(dict.fromkeys(part for proof in proofs for part in proof.patients))
     columns = ["", *("the split" if proof.rounds == 1 else f"each of {proof.rounds} splits" for proof in proofs)]
-    rows = [[f"Patients in {part}", *(_span(proof.patients.get(part)) for proof in proofs)] for part in parts]
-    rows += [[f"Cases in {part}", *(_span(proof.cases.get(part)) for proof in proofs)] for part in parts]
+    rows = [
+        [f"Patients (cases) in {part}", *(f"{_span(one.patients, part)} ({_span(one.cases, part)})" for one in proofs)]
+        for part in parts
+    ]
     rows.append(["Patients in two parts", *(str(proof.patient_overlaps) for proof in proofs)])
     pixels = ["not compared" if proof.pixel_overlaps is None else str(proof.pixel_overlaps) for proof in proofs]
     rows.append(["Images with identical pixels in two parts", *pixels])
@@ -34,7 +36,8 @@ def _words(proofs: Sequence[Leakage], clean: bool) -> str:
     return "No patient stands in two parts of a split, nor does any image with the same pixels."
 
 
-def _span(ends: tuple[int, int] | None) -> str:
-    if ends is None:
+def _span(counts: Mapping[str, tuple[int, int]], part: str) -> str:
+    if part not in counts:
         return "–"
+    ends = counts[part]
     return str(ends[0]) if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from hounsfield.report.content import ReportContent
+from hounsfield.report.content import ArmInfo, ReportContent
 from hounsfield.report.evaluate import ALL, Evaluation
 from hounsfield.report.metrics import METRICS
 from hounsfield.report.pictures import printed, ranked_arms
@@ -16,6 +16,7 @@ from hounsfield.report.wording import MARKS, NOTHING, counted, interval, number
 from hounsfield.stats.classification import confusion_matrix
 
 _CSS = {"beats": "beats", "falls below": "below"}
+_COLUMNS = 6
 _SEED_METRICS = ("auc", "accuracy", "mcc", "brier", "dice")
 
 
@@ -150,9 +151,16 @@ def seed_table(content: ReportContent, evaluation: Evaluation, target: str) -> d
     return {"target": target, "columns": [_title(content, target, metric) for metric in shown], "rows": rows}
 
 
-def full_table(content: ReportContent, evaluation: Evaluation, target: str) -> dict[str, Any]:
-    """Metrics as rows, arms as columns, highest AUC first; notes once below."""
+def full_tables(content: ReportContent, evaluation: Evaluation, target: str) -> list[dict[str, Any]]:
+    """Metrics as rows, arms as columns, highest AUC first, in tables that fit a printed page; notes below each."""
     arms = ranked_arms(content, evaluation, target)
+    return [
+        _full_table(content, evaluation, target, arms[start : start + _COLUMNS])
+        for start in range(0, len(arms), _COLUMNS)
+    ]
+
+
+def _full_table(content: ReportContent, evaluation: Evaluation, target: str, arms: Sequence[ArmInfo]) -> dict[str, Any]:
     rows, notes = [], []
     for metric, info in METRICS.items():
         found = [evaluation.headline(target, arm.name, metric) for arm in arms]

@@ -103,10 +103,16 @@ def _line(record: Mapping[Any, Any], infos: Mapping[str, ArmInfo]) -> VerdictLin
 def _outline(winners: Sequence[VerdictLine], lines: Sequence[VerdictLine]) -> str:
     if not any(line.needs_mask for line in lines):
         return ""
-    free = [line for line in winners if not line.needs_mask]
+    free = sum(not line.needs_mask for line in winners)
+    if len(winners) == 1:
+        if free:
+            return "It works without an expert's outline at test time."
+        return "It needs an expert's outline at test time; no network without one beats the trivial arm."
     if not free:
-        return "Each of them needs an expert's outline at test time; none that works without one does."
-    return f"{len(free)} of them without an expert's outline at test time."
+        return "Each of them needs an expert's outline at test time; no network without one beats the trivial arm."
+    if free == len(winners):
+        return "They work without an expert's outline at test time."
+    return f"{free} of them {'works' if free == 1 else 'work'} without an expert's outline at test time."
 
 
 def _rest(lines: Sequence[VerdictLine]) -> str:

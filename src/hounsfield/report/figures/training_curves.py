@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 
 from hounsfield.report.style import PALETTE, Picture, page_style, picture
 
-_RATE = ("learning_rate", "lr", "rate")
+_NO_METRIC = ("epoch", "loss", "learning_rate", "rate", "gain", "seconds")
 # What tells one piece from another of the same kind: their curves share a panel.
-_COUNTED = re.compile(r"[-_/ .]*(fold|seed|repetition|rep|split|run)[-_= ]?\d+", re.IGNORECASE)
+_COUNTED = re.compile(r"(?:^|[-_/ .])(?:repetition|fold|seed|r|f|s)[-_= ]?\d+(?=$|[-_/ .])", re.IGNORECASE)
 
 
 def training_curves(histories: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Picture]:
@@ -29,7 +29,7 @@ def training_curves(histories: Mapping[str, Sequence[Mapping[str, Any]]]) -> lis
 
 
 def _kind(kind: str, pieces: list[Sequence[Mapping[str, Any]]]) -> Picture:
-    names = [name for name in pieces[0][0] if name not in ("epoch", "loss", *_RATE) and _number(pieces[0][0][name])]
+    names = [name for name in pieces[0][0] if name not in _NO_METRIC and _number(pieces[0][0][name])]
     with page_style():
         figure = Figure(figsize=(3.7, 1.5 + 1.4 * bool(names)), layout="constrained")
         panels = figure.subplots(2 if names else 1, 1, sharex=True, squeeze=False)[:, 0]
