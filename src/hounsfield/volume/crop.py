@@ -32,8 +32,13 @@ def bounding_box(mask: AnyArray) -> tuple[Index, Index]:
 
     Raises: MaskError when the mask is empty.
     """
-    found = _foreground(mask)
-    start, stop = ([int(axis.min()) for axis in found], [int(axis.max()) + 1 for axis in found])
+    start, stop = [], []
+    for others in ((1, 2), (0, 2), (0, 1)):  # three projections are several times faster than listing all voxels
+        found = np.flatnonzero(np.any(mask, axis=others))
+        if found.size == 0:
+            raise MaskError("the mask is empty: at least one voxel must belong to the lesion.")
+        start.append(int(found[0]))
+        stop.append(int(found[-1]) + 1)
     return (start[0], start[1], start[2]), (stop[0], stop[1], stop[2])
 
 

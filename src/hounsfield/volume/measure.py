@@ -42,8 +42,13 @@ def axial_diameters_mm(mask: AnyArray, spacing_mm: Spacing) -> tuple[float, floa
     start, stop = bounding_box(mask)
     best = (-1.0, 0.0)
     _, step_y, step_x = spacing_mm
-    for k in range(start[0], stop[0]):
-        points = _outline(mask[k]) * (step_y, step_x)
+    outlines = [_outline(mask[k]) * (step_y, step_x) for k in range(start[0], stop[0])]
+    voxel = float(np.hypot(step_y, step_x))
+    bounds = [float(np.hypot(*np.ptp(points, axis=0))) + voxel if len(points) else 0.0 for points in outlines]
+    for number in np.argsort(bounds, kind="stable")[::-1]:  # largest box first: the others then seldom need measuring
+        if bounds[number] <= best[0]:
+            break
+        points = outlines[number]
         if len(points) == 0:
             continue
         apart = np.linalg.norm(points[:, None] - points, axis=2)
