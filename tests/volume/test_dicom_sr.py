@@ -39,13 +39,14 @@ def walk(item, depth=0):
         yield from walk(child, depth + 1)
 
 
+def named_as(item, value):
+    """Whether the item's concept name has this code value."""
+    return "ConceptNameCodeSequence" in item and item.ConceptNameCodeSequence[0].get("CodeValue") == value
+
+
 def named(dataset, value):
     """All content items whose concept name has this code value."""
-    return [
-        item
-        for _, item in walk(dataset)
-        if "ConceptNameCodeSequence" in item and item.ConceptNameCodeSequence[0].get("CodeValue") == value
-    ]
+    return [item for _, item in walk(dataset) if named_as(item, value)]
 
 
 def test_valid(report, dicom_errors):
@@ -105,6 +106,11 @@ def test_names_segmentation_source_and_model(report, source, segmentation):
         str(segmentation.dataset.SOPInstanceUID),
         *(str(header.SOPInstanceUID) for header in source.datasets),
     }
+    library = next(item for _, item in walk(dataset) if named_as(item, "111028"))  # Image Library
+    described = {
+        item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID for _, item in walk(library) if item.ValueType == "IMAGE"
+    }
+    assert described == {str(source.datasets[k].SOPInstanceUID) for k in (2, 3, 4, 7, 8)}  # where lesions lie
     assert named(dataset, "121013")[0].TextValue == "ggn/joint"  # Device Observer Name
     assert named(dataset, "121016")[0].TextValue == "cd" * 32  # Device Observer Serial Number
     assert named(dataset, "111001")[0].TextValue == "ggn/joint"  # Algorithm Name

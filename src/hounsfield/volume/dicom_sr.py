@@ -62,7 +62,7 @@ def write_measurement_report(
         procedure_reported=codes.LN.CTUnspecifiedBodyRegion,
         imaging_measurements=groups,
         title=codes.DCM.ImagingMeasurementReport,
-        referenced_images=_for_library(headers),
+        referenced_images=_for_library(headers, segmentation.dataset),
     )
     with no_names_in_warnings():
         document = sr.Comprehensive3DSR(
@@ -168,14 +168,22 @@ def _measurements(finding: Finding) -> list[sr.Measurement]:
     return [sr.Measurement(name=name, value=float(value), unit=unit) for name, value, unit in values]
 
 
-def _for_library(headers: Sequence[Dataset]) -> list[Dataset] | None:
-    """The headers that the report describes one by one; none where one lacks what the description needs.
+def _for_library(headers: Sequence[Dataset], segmentation: Dataset) -> list[Dataset] | None:
+    """The images that the report describes one by one: those on which a lesion lies.
 
-    Multi-frame objects keep it in their functional groups. They are referred to as evidence all the same.
+    All others are referred to as evidence; describing hundreds takes many seconds and tells nothing. None where a
+    header lacks what the description needs, as those of multi-frame objects do.
     """
+    marked = {
+        str(image.ReferencedSOPInstanceUID)
+        for frame in segmentation.PerFrameFunctionalGroupsSequence
+        for derivation in frame.get("DerivationImageSequence", [])
+        for image in derivation.SourceImageSequence
+    }
+    chosen = [header for header in headers if str(header.SOPInstanceUID) in marked]
     needed = ("FrameOfReferenceUID", "PixelSpacing", "ImageOrientationPatient", "ImagePositionPatient")
-    complete = all(header.get(name) for header in headers for name in (*needed, "SliceThickness"))
-    return list(headers) if complete else None
+    complete = all(header.get(name) for header in chosen for name in (*needed, "SliceThickness"))
+    return chosen if chosen and complete else None
 
 
 def _declare_scheme(document: Dataset) -> None:
