@@ -38,6 +38,8 @@ def slice_dataset(
         UID + ".3",
     )
     dataset.Modality, dataset.PatientID, dataset.PatientName = "CT", "P1", "Secret^Name"
+    dataset.PatientBirthDate = dataset.PatientSex = dataset.AccessionNumber = dataset.StudyID = ""
+    dataset.StudyDate = dataset.StudyTime = dataset.ReferringPhysicianName = ""
     dataset.SeriesDescription = "Thorax 1.0"
     dataset.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
     dataset.ImagePositionPatient = [f"{value:.6f}" for value in position]

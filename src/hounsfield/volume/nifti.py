@@ -2,8 +2,8 @@
 is wrong with it.
 
 Read here and not by ITK, because ITK reads a truncated file or a spacing that is not a number without a word.
-Geometry: sform if its code is above 0, else qform, else the pixel sizes alone with both in-plane axes reversed, as ITK
-    has it.
+Geometry: sform if its code is above 0, else qform, else the pixel sizes alone along x, y, z of the patient (LPS), as
+ITK has it.
 Source: nifti1.h and nifti2.h of the NIfTI Data Format Working Group, https://nifti.nimh.nih.gov.
 """
 
@@ -133,7 +133,7 @@ def _geometry(
         ])  # fmt: skip
         rotation[:, 2] *= -1.0 if header["pixdim"][0] < 0 else 1.0
         return spacing, _RAS_TO_LPS @ np.asarray(origin) * scale, _RAS_TO_LPS @ _orthonormal(rotation)
-    return spacing, np.zeros(3), _RAS_TO_LPS
+    return spacing, np.zeros(3), np.eye(3)
 
 
 def _orthonormal(matrix: FloatArray) -> FloatArray:
