@@ -18,7 +18,7 @@ from hounsfield.core.errors import RunError
 from hounsfield.fit.training import Training
 
 # What compilation must save to be worth its time. Measured on two CPU cores and on one data-centre GPU.
-COMPILE_COST_S = 60.0
+COMPILE_COST_S = 120.0
 COMPILE_GAIN = {"cpu": 0.15, "cuda": 0.25}  # fraction of a step's time
 STEP_S = {"cpu": 1.0, "cuda": 0.02}  # a step of 24 cubes of 32^3
 

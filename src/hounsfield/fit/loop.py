@@ -126,7 +126,9 @@ class _Run:
         adam = torch.optim.Adam(
             trained, lr=self.config.learning_rate, weight_decay=self.config.weight_decay, fused=True
         )
-        called: Any = torch.compile(self.network) if self.hardware.compiled else self.network
+        # With torch's own random numbers dropout draws the same whether compiled or not.
+        options: Any = {"fallback_random": True}
+        called: Any = torch.compile(self.network, options=options) if self.hardware.compiled else self.network
         self.called, self.adam = self.fabric.setup(called, adam)
         self.training, self.validation = (part.to(self.fabric.device) for part in (self.training, self.validation))
 
@@ -157,7 +159,10 @@ class _Run:
                 group["lr"] = rate
             batch = augment(self.training.take(index), self.config.augmentation, generator)
             self.adam.zero_grad(set_to_none=True)
-            loss = self.task.loss(self.called, batch)
+            # One graph is compiled, that of a whole batch; a smaller last one takes the network as it is.
+            network = self.called if len(index) == self.config.batch_size else self.network
+            with self.fabric.autocast():
+                loss = self.task.loss(network, batch)
             self.fabric.backward(loss)
             self.adam.step()
             total += loss.detach() * len(index)
@@ -170,10 +175,10 @@ class _Run:
         return mean, rate
 
     def _validate(self) -> Outputs:
-        self.called.eval()
-        with torch.no_grad():
+        self.network.eval()
+        with torch.no_grad(), self.fabric.autocast():
             index = torch.split(torch.arange(len(self.validation)), self.config.batch_size)
-            parts = [self.task.outputs(self.called, self.validation.take(part)) for part in index]
+            parts = [self.task.outputs(self.network, self.validation.take(part)) for part in index]
         return {name: torch.cat([part[name] for part in parts]).cpu() for name in parts[0]}
 
     def gains(self) -> list[bool]:
