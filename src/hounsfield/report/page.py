@@ -78,6 +78,7 @@ def _verdict(content: ReportContent, evaluation: Evaluation, target: str) -> dic
         "kind": verdict.kind,
         "detail": verdict.detail,
         "classes": " / ".join(content.targets[target]),
+        "metric": verdict.metric,
         "cases": f"{counted(len(cases), 'test case')} of {counted(len(patients), 'patient')}.",
         "lines": [{**vars(line), "css": css.get(line.verdict, "")} for line in verdict.lines],
     }

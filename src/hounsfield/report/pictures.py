@@ -33,6 +33,7 @@ from hounsfield.report.figures.training_curves import training_curves
 from hounsfield.report.repeats import Repeat
 from hounsfield.report.style import Picture
 from hounsfield.report.wording import interval, number
+from hounsfield.stats.auc import auc
 
 _NETWORKS_SHOWN = 3  # more bands than four can't be told apart
 
@@ -103,8 +104,11 @@ def _curves(content: ReportContent, evaluation: Evaluation, target: str, place: 
             repeats = evaluation.repeats[target][arm.name]
             line, low, high = roc_points(repeats, positive=position, **settings)
             if np.isfinite(line).all():
-                lines.append(Curve(f"{name} or not", GRID, line, low, high, legend=arm.title))
-        return [roc_figure(lines, name=f"roc_{place}", positive="the named class")] if lines else []
+                lines.append(
+                    Curve(f"{name} against the rest", GRID, line, low, high, legend=_class_auc(repeats, position))
+                )
+        title = f"ROC of {arm.title}"
+        return [roc_figure(lines, name=f"roc_{place}", positive="the named class", title=title)] if lines else []
     for arm in shown:
         repeats = evaluation.repeats[target][arm.name]
         line, low, high = roc_points(repeats, positive=1, **settings)
@@ -117,6 +121,11 @@ def _curves(content: ReportContent, evaluation: Evaluation, target: str, place: 
         return []
     others = _binary_pictures(evaluation, target, shown, place, classes[-1])
     return [roc_figure(lines, name=f"roc_{place}", positive=classes[-1]), *others]
+
+
+def _class_auc(repeats: Sequence[Repeat], position: int) -> str:
+    areas = [auc(one.label == position, one.prob[:, position]) for one in repeats]
+    return f"AUC {number(float(np.mean(areas)))}"
 
 
 def _binary_pictures(

@@ -21,13 +21,14 @@ _SEED_METRICS = ("auc", "accuracy", "mcc", "brier", "dice")
 
 
 def metric_cell(row: Mapping[str, Any] | None, digits: int = 3) -> dict[str, str]:
-    """Value, and below it the interval, or why there is none."""
+    """Value, and below it the interval and the SD over repetitions and seeds, where there are."""
     if row is None:
         return {"value": NOTHING, "under": ""}
     if math.isnan(float(row["value"])):
         return {"value": "not defined", "under": ""}
-    spread = "" if math.isnan(float(row["sd"])) else f" SD {number(row['sd'], digits)}"
-    return {"value": number(row["value"], digits), "under": interval(row, digits) + spread}
+    spread = [] if math.isnan(float(row["sd"])) else [f"SD {number(row['sd'], digits)}"]
+    under = [interval(row, digits), *spread]
+    return {"value": number(row["value"], digits), "under": "\n".join(line for line in under if line)}
 
 
 def headline_table(content: ReportContent, evaluation: Evaluation, target: str) -> dict[str, Any]:
@@ -117,7 +118,7 @@ def comparison_rows(content: ReportContent, evaluation: Evaluation, target: str)
             {
                 "family": family.capitalize() if new else "",
                 "pair": f"{titles[record['first']]} – {titles[record['second']]}",
-                "metric": METRICS[record["metric"]].title,
+                "metric": _title(content, target, record["metric"]),
                 "difference": number(record["difference"], sign=True) + (f" ({span})" if span else " (no interval)"),
                 **{key: _p(float(record[key])) for key in ("p", "p_holm")},
                 "verdict": record["verdict"],

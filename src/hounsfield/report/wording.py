@@ -36,6 +36,7 @@ class Verdict:
     kind: str
     detail: str
     lines: tuple[VerdictLine, ...]
+    metric: str = "AUC"
 
 
 def number(value: Any, digits: int = 3, *, sign: bool = False) -> str:
@@ -77,7 +78,9 @@ def verdict_of(evaluation: Evaluation, arms: Sequence[ArmInfo], target: str) -> 
             target, answer, "open", "Whether a network does more than read size can't be said from this.", ()
         )
     row = evaluation.headline(target, bar, "auc") or {"value": math.nan}
-    name = f"{infos[bar].title} (AUC {number(row['value'])})"
+    classes = len(next(iter(evaluation.repeats[target].values()))[0].classes)
+    metric = "AUC" if classes == 2 else "macro AUC"
+    name = f"{infos[bar].title} ({metric} {number(row['value'])})"
     table = evaluation.comparisons
     rows = table[(table["target"] == target) & (table["family"] == VERSUS_TRIVIAL) & (table["metric"] == "auc")]
     if rows.empty:
@@ -86,10 +89,10 @@ def verdict_of(evaluation: Evaluation, arms: Sequence[ArmInfo], target: str) -> 
     lines = tuple(_line(record, infos) for record in rows.sort_values("difference", ascending=False).to_dict("records"))
     winners = [line for line in lines if line.verdict == BEATS]
     if not winners:
-        return Verdict(target, f"No. No network beats the best trivial arm, {name}.", "no", _rest(lines), lines)
+        return Verdict(target, f"No. No network beats the best trivial arm, {name}.", "no", _rest(lines), lines, metric)
     verb = "beats" if len(winners) == 1 else "beat"
     answer = f"Yes. {len(winners)} of {counted(len(lines), 'network')} {verb} the best trivial arm, {name}."
-    return Verdict(target, answer, "yes", f"{_outline(winners, lines)} {_rest(lines)}".strip(), lines)
+    return Verdict(target, answer, "yes", f"{_outline(winners, lines)} {_rest(lines)}".strip(), lines, metric)
 
 
 def _line(record: Mapping[Any, Any], infos: Mapping[str, ArmInfo]) -> VerdictLine:

@@ -49,7 +49,7 @@ class Reliability:
     trivial: bool = False
 
 
-def roc_figure(curves: Sequence[Curve], *, name: str, positive: str) -> Picture:
+def roc_figure(curves: Sequence[Curve], *, name: str, positive: str, title: str = "ROC") -> Picture:
     """Sensitivity against 1 - specificity with 95 % bands and operating points."""
     with page_style():
         figure, axes = _square(len(curves), x="1 − specificity", y=f"sensitivity for {positive}")
@@ -61,7 +61,7 @@ def roc_figure(curves: Sequence[Curve], *, name: str, positive: str) -> Picture:
         caption = "Bands: 95 % at each specificity, patients resampled."
         if any(curve.point is not None for curve in curves):
             caption += " Markers: operating point chosen on the validation part, applied unchanged."
-        return picture(figure, name, "ROC", alt, caption=caption)
+        return picture(figure, name, title, alt, caption=caption)
 
 
 def precision_recall_figure(curves: Sequence[Curve], *, name: str, positive: str, prevalence: float) -> Picture:
