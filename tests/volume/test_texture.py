@@ -23,7 +23,7 @@ def neighbours(array, axis):
 
 def test_statistics_of_the_lung_are_found_beside_a_nodule_and_a_wall():
     block = lung((24, 64, 64))
-    truth = [neighbours(block, axis) for axis in range(3)]
+    truth = [min(neighbours(block, axis), 0.85) for axis in range(3)]  # 0.85 is the most that is taken
     block[6:18, 24:40, 24:40] = -600  # a ground-glass nodule in the middle, lung-like by its HU
     block[:, :, 58:] = 60  # the chest wall
     found = lung_texture(block, (12, 32, 32), SPACING)

@@ -24,6 +24,7 @@ from hounsfield.volume.volume import Volume
 Mode = Literal["linear", "nearest"]
 Rule = Literal["extent", "first_voxel"]
 Triple = tuple[int, int, int]
+_SLAB = 8  # slices
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,11 @@ def resample(
         rule: where the new grid lies, see this module's first paragraph.
     """
     grid = grid_of(volume, spacing_mm, rule)
-    array = resample_box(volume.array, grid, (0, 0, 0), grid.shape, mode=mode)
+    array = np.empty(grid.shape, dtype=np.float32 if mode == "linear" else volume.array.dtype)
+    for low in range(0, grid.shape[0], _SLAB):  # slab by slab, as the steps of a whole CT would take several GB
+        high = min(low + _SLAB, grid.shape[0])
+        stop = (high, grid.shape[1], grid.shape[2])
+        array[low:high] = resample_box(volume.array, grid, (low, 0, 0), stop, mode=mode)
     return volume_on(volume, grid, (0, 0, 0), array)
 
 

@@ -19,7 +19,9 @@ from hounsfield.core.types import AnyArray, BoolArray, FloatArray
 
 LUNG_HU = (-1000.0, -500.0)
 _ENOUGH_VOXELS = 200  # below this, SD and correlation are guesses
-_MOST_CORRELATED = 0.97  # at 1 the field would be a constant
+# Interpolated thick slices correlate more by construction, but over one slice only; a field that did so without end
+# would run in streaks through the whole padding.
+_MOST_CORRELATED = 0.85
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ def _extend(
     shape = border.shape
     # Where the border holds no lung (the lesion, a vessel, the chest wall) the field starts afresh instead of smearing
     # it outwards.
-    lung = (border > LUNG_HU[0]) & (border < LUNG_HU[1])
+    lung = np.abs(border - texture.mean_hu) <= 3 * texture.sd_hu
     plane = np.where(lung, (border - texture.mean_hu) / texture.sd_hu, _field(shape, others, rng))
     along = texture.correlation[axis]
     for number in range(1, count + 1):
