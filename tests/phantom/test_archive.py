@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import highdicom
 import numpy as np
 import pydicom
 import pytest
@@ -84,11 +85,38 @@ def test_dciodvfy_finds_no_error(archive):
 
 
 def test_second_run_gives_the_same_bytes_whatever_lay_there(archive, tmp_path):
+    (tmp_path / "SIMULATED.txt").write_text("an earlier run, killed")
     stale = tmp_path / "images" / "phantom-001" / "IM00999.dcm"
     stale.parent.mkdir(parents=True)
     stale.write_bytes(b"left over")
     again = write_archive(tmp_path, patients=5, seed=11, matrix=96, length_mm=40.0, workers=2).parent
     assert digests(again) == digests(archive)
+
+
+def test_masks_as_dicom_segmentations(tmp_path):
+    for folder in (tmp_path, again := tmp_path.with_name("again")):
+        write_archive(folder, patients=2, seed=3, masks="mixed", matrix=64, length_mm=30.0, workers=1)
+    assert digests(tmp_path) == digests(again)
+    kinds = set()
+    for case, truth in zip(rows_of(tmp_path / "cases.csv"), rows_of(tmp_path / "truth.csv"), strict=True):
+        kinds.add(Path(case["mask"]).suffix)
+        if not case["mask"].endswith(".dcm"):
+            continue
+        volume = highdicom.seg.segread(tmp_path / case["mask"]).get_volume(combine_segments=True)
+        indices = np.argwhere(volume.array == 1)
+        assert len(indices) == int(truth["mask_voxels"])
+        centre = volume.map_indices_to_reference(indices).mean(0)
+        assert centre == pytest.approx([float(truth[f"centre_{axis}_mm"]) for axis in "xyz"], abs=2e-3)
+    assert kinds == {".gz", ".dcm"}
+
+
+def test_folder_with_other_files_is_left_alone(tmp_path):
+    own = tmp_path / "images" / "mine.dcm"
+    own.parent.mkdir()
+    own.write_bytes(b"a user's own image")
+    with pytest.raises(StudyError, match="new or empty folder"):
+        write_archive(tmp_path, patients=1, seed=1)
+    assert own.read_bytes() == b"a user's own image"
 
 
 def test_killed_run_leaves_no_table(tmp_path):

@@ -12,6 +12,7 @@ import io
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -35,6 +36,7 @@ from hounsfield.volume.write import write_volume
 
 Masks = Literal["nifti", "seg", "mixed"]
 Row = dict[str, Any]
+_MARK = "SIMULATED.txt"
 
 
 @dataclass(frozen=True)
@@ -64,17 +66,14 @@ def write_archive(
         matrix, length_mm: rows and columns, and extent along z, of each series.
         workers: processes, 0 for all cores.
     Returns: path of `cases.csv`.
-    Raises: StudyError for fewer than one patient or an unknown kind of masks.
+    Raises: StudyError for fewer than one patient, an unknown kind of masks, a folder with other files in it.
     """
     if patients < 1:
         raise StudyError(f"patients is 1 or more; got {patients}.")
     if masks not in ("nifti", "seg", "mixed"):
         raise StudyError(f"masks is nifti, seg or mixed; got '{masks}'.")
     folder = Path(folder)
-    for name in ("cases.csv", "truth.csv"):
-        (folder / name).unlink(missing_ok=True)
-    for name in ("images", "masks", "unseen"):
-        shutil.rmtree(folder / name, ignore_errors=True)
+    _clear(folder)
     plans = [plan_patient(number, seed=seed, matrix=matrix, length_mm=length_mm) for number in range(1, patients + 1)]
     write = partial(_write_patient, folder=folder, masks=masks)
     rows = [row for part in each(write, plans, workers=workers, progress=progress, label="Patients") for row in part]
@@ -82,6 +81,17 @@ def write_archive(
     _write_table(folder / "truth.csv", [truth for _, truth in rows])
     _write_table(folder / "cases.csv", [case for case, _ in rows])
     return folder / "cases.csv"
+
+
+def _clear(folder: Path) -> None:
+    """Removes what an earlier run left; refuses a folder that holds anything else, a user's images for one."""
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / _MARK).is_file():
+        raise StudyError(f"'{folder.name}' holds files that are no simulated archive. Give a new or empty folder.")
+    write_text(folder / _MARK, "Everything beside this file was simulated and is replaced by the next run.\n")
+    for name in ("cases.csv", "truth.csv"):
+        (folder / name).unlink(missing_ok=True)
+    for name in ("images", "masks", "unseen"):
+        shutil.rmtree(folder / name, ignore_errors=True)
 
 
 def volume_of(patient: Patient) -> Volume:
@@ -128,7 +138,7 @@ def _write_mask(volume: Volume, mask: BoolArray, file: Path, slices: list[Path])
     segment = Segment(label="Nodule", tracking_id=file.stem)
     model = ModelIdentity(name="phantom truth", version="1", digest="")
     series = _Series(volume, [dcmread(slice_file, stop_before_pixels=True) for slice_file in slices])
-    write_segmentation(series, mask.astype(np.uint8), [segment], file, model=model)
+    write_segmentation(series, mask.astype(np.uint8), [segment], file, model=model, moment=datetime(2020, 1, 1, 12))
 
 
 def _case_row(plan: PatientPlan, index: int, case: str, mask: Path) -> Row:

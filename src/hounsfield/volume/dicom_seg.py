@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Literal
@@ -67,6 +68,7 @@ def write_segmentation(
     model: ModelIdentity,
     representation: Representation = "auto",
     series_number: int = 300,
+    moment: datetime | None = None,
 ) -> WrittenSegmentation:
     """Writes labels on the grid of a series as one DICOM Segmentation.
 
@@ -74,6 +76,7 @@ def write_segmentation(
         labels: whole numbers (z, y, x), 0 for background and n for segment n; or one mask (z, y, x) a segment, which
             may overlap.
         representation: auto takes labelmap for several segments, binary for one or where segments overlap.
+        moment: when it was made, now by default; given, the same call writes the same bytes.
     Raises: MaskError for another grid, an empty segment, labels without a segment, overlap in a labelmap.
     """
     name, reason, pixels = _pixels(series, labels, segments, representation)
@@ -92,10 +95,25 @@ def write_segmentation(
             content_description=f"Automatic outline of {len(segments)} lesion(s)",
             **equipment(model, uids=uids, series_number=series_number, description=f"Lesions by {model.title}"),
         )
+    if moment is not None:
+        _make_repeatable(segmentation, moment)
     with atomic_file(path) as temporary:
         segmentation.save_as(temporary)
     del segmentation.PixelData
     return WrittenSegmentation(path, name, reason, segmentation)
+
+
+def _make_repeatable(dataset: Dataset, moment: datetime) -> None:
+    """Replaces what highdicom takes from the clock and from chance."""
+    for item in dataset.get("ContributingEquipmentSequence", []):
+        item.ContributionDateTime = moment.strftime("%Y%m%d%H%M%S")
+    organization = generate_uid(entropy_srcs=[str(dataset.SOPInstanceUID), "dimensions"])
+    for item in (*dataset.DimensionOrganizationSequence, *dataset.DimensionIndexSequence):
+        item.DimensionOrganizationUID = organization
+    for part in ("Content", "InstanceCreation", "Series"):
+        if f"{part}Date" in dataset:
+            setattr(dataset, f"{part}Date", moment.strftime("%Y%m%d"))
+            setattr(dataset, f"{part}Time", moment.strftime("%H%M%S"))
 
 
 def _in_frame_order(pixels: IntArray, series: SourceSeries) -> IntArray:
