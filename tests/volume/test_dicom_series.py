@@ -335,3 +335,23 @@ def test_a_real_chest_ct(shared_data):
     np.testing.assert_array_equal(volume.array, array)
     np.testing.assert_allclose(volume.spacing_mm[::-1], image.GetSpacing())
     np.testing.assert_allclose(volume.origin_mm, image.GetOrigin())
+
+
+def test_whatever_bytes_are_damaged_the_error_is_ours(make_series, recwarn):
+    folder, _ = make_series()
+    file = sorted(folder.iterdir())[2]
+    whole = file.read_bytes()
+    rng = np.random.default_rng(0)
+    refused = 0
+    for number in range(60):
+        content = bytearray(whole)
+        if number % 3:
+            for place in rng.integers(132, len(content), size=int(rng.integers(1, 20))):
+                content[place] = rng.integers(256)
+        file.write_bytes(content if number % 3 else content[: rng.integers(1, len(content))])
+        try:
+            read_volume(folder)
+        except ImageError:
+            refused += 1
+    assert refused > 20
+    assert [str(warning.message) for warning in recwarn.list] == []

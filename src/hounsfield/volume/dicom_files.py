@@ -20,6 +20,9 @@ from hounsfield.core.errors import SeriesError
 # series.
 _NO_IMAGES = {"SEG", "RTDOSE", "RTSTRUCT", "RTPLAN", "SR", "PR", "KO", "REG", "DOC"}
 
+# What pydicom raises, early or late, on headers whose bytes are damaged.
+UNREADABLE = (AttributeError, EOFError, IndexError, KeyError, NotImplementedError, OverflowError, TypeError, ValueError)
+
 
 @dataclass(frozen=True)
 class Header:

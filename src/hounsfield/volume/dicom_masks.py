@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 import pydicom
 
-from hounsfield.core.errors import ImageError, MaskError, SeriesError
+from hounsfield.core.errors import HounsfieldError, ImageError, MaskError, SeriesError
 from hounsfield.core.types import AnyArray, BoolArray, FloatArray
 from hounsfield.volume.align import onto
-from hounsfield.volume.dicom_files import read_dataset
+from hounsfield.volume.dicom_files import UNREADABLE, quiet_pydicom, read_dataset
 from hounsfield.volume.dicom_pixels import stored_values
 from hounsfield.volume.volume import Volume
 
@@ -95,6 +95,16 @@ def _open(path: Path) -> pydicom.Dataset:
 
 
 def _read(dataset: pydicom.Dataset, name: str, like: Volume, wanted: int | str | None) -> Volume:
+    with quiet_pydicom():
+        try:
+            return _mask(dataset, name, like, wanted)
+        except HounsfieldError:
+            raise
+        except UNREADABLE as error:
+            raise MaskError(f"{name}: its header is damaged ({type(error).__name__}). Export it again.") from error
+
+
+def _mask(dataset: pydicom.Dataset, name: str, like: Volume, wanted: int | str | None) -> Volume:
     kind = str(dataset.get("SOPClassUID", ""))
     if kind in _SEG_CLASSES:
         mask = onto(_segment_volume(dataset, name, wanted, like), like, name, whole=False)

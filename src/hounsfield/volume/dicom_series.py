@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import pydicom
 
-from hounsfield.core.errors import ImageError, SeriesError
+from hounsfield.core.errors import HounsfieldError, ImageError, SeriesError
 from hounsfield.core.types import AnyArray
-from hounsfield.volume.dicom_files import Header, read_dataset, series_headers
+from hounsfield.volume.dicom_files import UNREADABLE, Header, quiet_pydicom, read_dataset, series_headers
 from hounsfield.volume.dicom_pixels import compact, hu_of_slice, rescale_of, stored_values
 from hounsfield.volume.dicom_planes import Plane, Stack, arrange, some
 from hounsfield.volume.volume import Volume
@@ -55,6 +55,16 @@ def read_series(folder: Path | str, *, series_uid: str | None = None) -> Series:
     path = Path(folder)
     if not path.exists():
         raise SeriesError(f"{path.name}: no such file or folder. Check the path.")
+    with quiet_pydicom():
+        try:
+            return _read(path, series_uid)
+        except HounsfieldError:
+            raise
+        except UNREADABLE as error:
+            raise SeriesError(f"{path.name}: a header is damaged ({type(error).__name__}). Export it again.") from error
+
+
+def _read(path: Path, series_uid: str | None) -> Series:
     headers, damaged = series_headers(path, series_uid=series_uid)
     many = [header for header in headers if int(header.dataset.get("NumberOfFrames", 1) or 1) > 1]
     if len(many) == 1 and len(headers) == 1:
