@@ -156,7 +156,7 @@ def _pixels(
 def _merge(masks: Sequence[BoolArray], segments: Sequence[Segment], shape: tuple[int, ...]) -> tuple[AnyArray, str]:
     if len(masks) != len(segments):
         raise MaskError(f"one mask a segment is needed: got {len(masks)} masks for {len(segments)} segments.")
-    merged = np.zeros(shape, dtype=np.uint16)
+    merged = np.zeros(shape, dtype=np.uint8 if len(masks) < 256 else np.uint16)
     for number, mask in enumerate(masks, start=1):
         if mask.shape != shape:
             raise MaskError(f"masks must lie on the series' grid {shape}; mask {number} has {mask.shape}.")
