@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pydicom
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from hounsfield.core.errors import SeriesError
 
@@ -21,7 +21,17 @@ from hounsfield.core.errors import SeriesError
 _NO_IMAGES = {"SEG", "RTDOSE", "RTSTRUCT", "RTPLAN", "SR", "PR", "KO", "REG", "DOC"}
 
 # What pydicom raises, early or late, on headers whose bytes are damaged.
-UNREADABLE = (AttributeError, EOFError, IndexError, KeyError, NotImplementedError, OverflowError, TypeError, ValueError)
+UNREADABLE = (
+    AttributeError,
+    BytesLengthException,
+    EOFError,
+    IndexError,
+    KeyError,
+    NotImplementedError,
+    OverflowError,
+    TypeError,
+    ValueError,
+)
 
 
 @dataclass(frozen=True)
