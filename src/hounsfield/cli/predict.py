@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -19,7 +19,7 @@ def predict(
         Path | None, typer.Option(help="With --series: CSV with lesion_id, x_mm, y_mm, z_mm (patient, LPS).")
     ] = None,
     series_uid: Annotated[str, typer.Option(help="With --series: which series, when the folder holds several.")] = "",
-    representation: Annotated[str, typer.Option(help="Of the DICOM SEG: labelmap or binary.")] = "labelmap",
+    representation: Annotated[Literal["auto", "labelmap", "binary"], typer.Option(help="Of the DICOM SEG.")] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")] = "auto",
     workers: Annotated[int, typer.Option(help="Processes that prepare cases; 0 takes all cores.")] = 0,
     csv: Annotated[bool, typer.Option("--csv", help="Write predictions.csv beside the Parquet file.")] = False,

@@ -22,7 +22,7 @@ from hounsfield.core.content import sha256_of, sha256_of_file
 from hounsfield.core.errors import RunError
 from hounsfield.data.preparation import Preparation, PreparedCase
 
-VERSION = 1  # to be raised whenever a change of code changes a prepared number
+VERSION = 2  # to be raised whenever a change of code changes a prepared number
 
 
 def content_digest(path: Path) -> str:

@@ -15,6 +15,7 @@ from hounsfield.core.seeds import derive
 from hounsfield.core.types import AnyArray
 from hounsfield.data.preparation import Preparation, PreparedCase
 from hounsfield.volume.crop import bounding_box, box_centre, centroid
+from hounsfield.volume.density import axial_area_mm2, calcification
 from hounsfield.volume.intensity import scale_hu
 from hounsfield.volume.measure import axial_diameters_mm, equivalent_diameter_mm, extent_mm, hu_statistics, volume_mm3
 from hounsfield.volume.resample import Grid, grid_of, resample_box, resample_like, volume_on
@@ -78,8 +79,9 @@ def native_features(image: Volume, mask: Volume | None) -> dict[str, float]:
     """Size and density of a lesion on the native grid, nothing resampled.
 
     Returns: field_z_mm, field_y_mm, field_x_mm (extent of the image itself: of a cut-out it may give the lesion's size
-        away); with a mask also volume_mm3, diameter_mm (of the ball of that volume), longest_mm and across_mm (axial),
-        extent_z_mm, extent_y_mm, extent_x_mm and the keys of `volume.measure.hu_statistics`.
+        away); with a mask also volume_mm3, diameter_mm (of the ball of that volume), longest_mm, across_mm and
+        axial_area_mm2 (axial), extent_z_mm, extent_y_mm, extent_x_mm and the keys of `volume.measure.hu_statistics`
+        and `volume.density.calcification`.
     """
     spacing = image.spacing_mm
     field = {f"field_{axis}_mm": n * s for axis, n, s in zip("zyx", image.shape, spacing, strict=True)}
@@ -96,8 +98,10 @@ def native_features(image: Volume, mask: Volume | None) -> dict[str, float]:
         "diameter_mm": equivalent_diameter_mm(size),
         "longest_mm": longest,
         "across_mm": across,
+        "axial_area_mm2": axial_area_mm2(lesion, spacing),
     }
-    return {**measured, **extents, **hu_statistics(values, lesion), **field}
+    density = {**hu_statistics(values, lesion), **calcification(values, lesion, spacing)}
+    return {**measured, **extents, **density, **field}
 
 
 def paste_cube(cube_mask: AnyArray, prepared: PreparedCase, like: Volume) -> Volume:

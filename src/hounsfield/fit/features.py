@@ -19,6 +19,7 @@ from hounsfield.nets.feature_model import FeatureModel, design
 
 PENALTIES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 10.0)  # inverse strength C of the L2 penalty on standardised features
 _INNER_FOLDS = 5
+_RANGE = (1, 99)  # percentiles of the training part beyond which a value is cut
 
 
 def fit_features(
@@ -33,7 +34,8 @@ def fit_features(
     """Fits an L2-penalised (multinomial) logistic regression on standardised features.
 
     Args:
-        table: measured features, (N,) each; 'log ' before a name in `features` takes its logarithm.
+        table: measured features, (N,) each.
+        features: names, with a transform before them where wanted (`nets.feature_model.TRANSFORMS`).
         label: (N,) class indices 0 to `classes` - 1.
         patient_id: (N,) groups of the inner cross-validation that chooses the penalty.
     Raises: RunError when the training part holds one class only; TableError for an unknown feature.
@@ -46,6 +48,8 @@ def fit_features(
     values = np.where(np.isfinite(values), values, np.nan)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a column that is empty throughout: handled on the next lines
+        low, high = np.nan_to_num(np.nanpercentile(values, _RANGE, axis=0))
+        values = np.clip(values, low, high)
         mean = np.nan_to_num(np.nanmean(values, axis=0))
         scale = np.nanstd(values, axis=0)
     scale = np.where(np.isfinite(scale) & (scale > 0), scale, 1.0)
@@ -53,7 +57,7 @@ def fit_features(
     penalty = _penalty(standard, label, patient_id, seed) if len(features) > 1 else 1.0
     model = LogisticRegression(C=penalty, max_iter=5000).fit(standard, label)
     weight, bias = _all_classes(model, classes)
-    return FeatureModel(tuple(features), mean, scale, weight, bias)
+    return FeatureModel(tuple(features), low, high, mean, scale, weight, bias)
 
 
 def _penalty(standard: FloatArray, label: IntArray, patient_id: AnyArray, seed: int) -> float:

@@ -24,7 +24,8 @@ from hounsfield.core.atomic import atomic_folder, write_json, write_text
 from hounsfield.core.content import sha256_of, sha256_of_file
 from hounsfield.core.errors import BundleError
 from hounsfield.core.types import AnyArray
-from hounsfield.data.prepare import Preparation
+from hounsfield.data.preparation import Preparation
+from hounsfield.tables.cells import as_text
 
 FORMAT = 1
 
@@ -71,7 +72,9 @@ class BundleCard(_Part):
     title: str
     kind: Kind
     target: str
+    column: str = ""  # of the cases table, from which labels are read where there are any
     classes: list[str]
+    values: list[list[str]] = []  # per class, the values of the column that are merged into it
     needs_mask: bool
     mask: Literal["expert", "auto"] = "expert"
     fill: Literal["zero", "air"] = "zero"
@@ -81,6 +84,11 @@ class BundleCard(_Part):
     members: list[MemberCard]
     made_with: str = __version__
     trained_on: dict[str, Any] = {}
+
+    def class_of(self, value: Any) -> str | None:
+        """The class of a cell of the label column, or None."""
+        text = as_text(value)
+        return next((name for name, merged in zip(self.classes, self.values, strict=False) if text in merged), None)
 
     @property
     def digest(self) -> str:

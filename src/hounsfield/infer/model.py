@@ -110,16 +110,14 @@ class Model:
             raise BundleError("the part 'image' of this bundle gives no class; the bundle is damaged.")
         return found.prob.double().numpy(), None if found.mask is None else found.mask.numpy()
 
-    def _feature_prob(self, cubes: Cubes, soft: FloatArray | None, measure: Measure) -> FloatArray:
+    def _feature_prob(self, cubes: Cubes, soft: FloatArray | None, measure: MeasureCubes) -> FloatArray:
         if self.mask == "auto":
             if soft is None:
                 raise BundleError("features of the automatic outline need the part 'segmenter'; the bundle is damaged.")
-            table = measure(cubes.image, soft)
-        elif cubes.table:
-            table = cubes.table
-        else:
+            return self.features[FEATURES].prob(measure(cubes.image, soft))
+        if not cubes.table:
             raise MaskError("this model measures an expert's outline and the cases have none; add masks.")
-        return self.features[FEATURES].prob(table)
+        return self.features[FEATURES].prob(cubes.table)
 
 
 def mixer_table(feature_prob: FloatArray, image_prob: FloatArray) -> dict[str, FloatArray]:
@@ -144,7 +142,9 @@ def mean_output(outputs: list[Output]) -> Output:
 
 
 def assemble(
-    networks: Mapping[str, NetworkPart], features: Mapping[str, list[str]], weights: Mapping[str, Mapping[str, AnyArray]]
+    networks: Mapping[str, NetworkPart],
+    features: Mapping[str, list[str]],
+    weights: Mapping[str, Mapping[str, AnyArray]],
 ) -> tuple[dict[str, nn.Module], dict[str, FeatureModel]]:
     """Networks and feature models with their stored weights.
 
@@ -159,7 +159,7 @@ def assemble(
         for part, fed in features.items():
             fitted[part] = FeatureModel(tuple(fed), **weights[part])
     except (RuntimeError, KeyError, TypeError) as error:
-        raise BundleError("the stored weights do not fit their networks; the folder is damaged, copy it anew.") from error
+        raise BundleError("the stored weights do not fit their networks; copy the folder anew.") from error
     return built, fitted
 
 

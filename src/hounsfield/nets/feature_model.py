@@ -6,7 +6,7 @@ stored as arrays like any network, so that nothing that is loaded can run code.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,8 @@ from hounsfield.core.errors import TableError
 from hounsfield.core.registry import nearest
 from hounsfield.core.types import FloatArray
 
-LOG = "log "  # before a feature's name: its natural logarithm enters
+# Before a feature's name: how its value enters. 'log volume_mm3' is the natural logarithm of volume_mm3.
+TRANSFORMS: dict[str, Callable[[FloatArray], FloatArray]] = {"log ": np.log, "log1p ": np.log1p, "sqrt ": np.sqrt}
 
 
 @dataclass(frozen=True)
@@ -23,12 +24,16 @@ class FeatureModel:
     """Standardised features times weights.
 
     Args:
-        features: (F) names; 'log volume_mm3' means the natural logarithm of volume_mm3.
-        mean, scale: (F,) of the (transformed) features in the training part; `mean` also stands in for a missing value.
+        features: (F) names, with a transform before them where it helps; see `TRANSFORMS`.
+        low, high: (F,) range of the (transformed) features in the training part, its extreme hundredths cut off; what
+            lies beyond enters as the end of the range, so that no outlier is extrapolated from.
+        mean, scale: (F,) after that; the mean also stands in for a missing value.
         weight: (C, F); bias: (C,); class scores whose softmax is the probability.
     """
 
     features: tuple[str, ...]
+    low: FloatArray
+    high: FloatArray
     mean: FloatArray
     scale: FloatArray
     weight: FloatArray
@@ -36,7 +41,7 @@ class FeatureModel:
 
     def logits(self, table: Mapping[str, FloatArray]) -> FloatArray:
         """(N, C) class scores of N rows; TableError when a feature is missing."""
-        values = (design(table, self.features) - self.mean) / self.scale
+        values = (np.clip(design(table, self.features), self.low, self.high) - self.mean) / self.scale
         # A feature that can't be measured (a kurtosis of one voxel) stands at the training mean: it says nothing.
         values = np.where(np.isfinite(values), values, 0.0)
         return np.asarray(values @ self.weight.T + self.bias, dtype=np.float64)
@@ -47,20 +52,21 @@ class FeatureModel:
 
     def arrays(self) -> dict[str, FloatArray]:
         """What is stored; the names of the features go into the bundle's card."""
-        return {"mean": self.mean, "scale": self.scale, "weight": self.weight, "bias": self.bias}
+        return {name: getattr(self, name) for name in ("low", "high", "mean", "scale", "weight", "bias")}
 
 
 def design(table: Mapping[str, FloatArray], features: tuple[str, ...]) -> FloatArray:
-    """(N, F) float64 values of the named features, logarithms taken; not yet standardised."""
+    """(N, F) float64 values of the named features, transformed; not yet standardised."""
     columns = []
     for feature in features:
-        name = feature.removeprefix(LOG)
+        prefix = next((text for text in TRANSFORMS if feature.startswith(text)), "")
+        name = feature.removeprefix(prefix)
         if name not in table:
             raise TableError(f"no measured feature '{name}'.{nearest(name, table)} Known: {', '.join(sorted(table))}.")
-        values = np.asarray(table[name], dtype=np.float64)
-        if feature.startswith(LOG):
+        values: FloatArray = np.asarray(table[name], dtype=np.float64)
+        if prefix:
             with np.errstate(divide="ignore", invalid="ignore"):
-                values = np.log(values)
+                values = TRANSFORMS[prefix](values)
         columns.append(values)
     return np.stack(columns, axis=1)
 

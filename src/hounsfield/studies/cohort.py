@@ -32,12 +32,14 @@ class Cohort:
     Attributes:
         prepared: cubes, masks and features in the order of the cases.
         labels: target: (N,) class index, NO_CLASS where the case belongs to none of the target's classes.
+        ratings: (N, A) readers' ratings scaled to [0, 1], NaN where missing; None without any.
         split: rows of `catalog.split` for these cases.
         set_aside: what was left out, and why.
     """
 
     prepared: PreparedSet
     labels: Mapping[str, IntArray]
+    ratings: FloatArray | None
     split: pd.DataFrame
     set_aside: tuple[Problem, ...]
 
@@ -75,7 +77,8 @@ class Cohort:
         """Of everything that a training sees: case ids, pixels, masks and labels."""
         ids = [case.case_id for case in self.cases]
         labels = {name: values.tolist() for name, values in self.labels.items()}
-        return sha256_of([ids, sha256_of(self.prepared.images), sha256_of(self.prepared.masks), labels])
+        ratings = None if self.ratings is None else sha256_of(self.ratings)
+        return sha256_of([ids, sha256_of(self.prepared.images), sha256_of(self.prepared.masks), labels, ratings])
 
 
 def make_cohort(
@@ -106,7 +109,8 @@ def make_cohort(
     if not len(prepared):
         raise ProblemsError("no case could be prepared:", aside[:20])
     labels = {name: _indices(prepared.cases, target) for name, target in study.targets.items()}
-    return Cohort(prepared, labels, _split(study, prepared.cases), tuple(aside))
+    ratings = _ratings(study, prepared.cases)
+    return Cohort(prepared, labels, ratings, _split(study, prepared.cases), tuple(aside))
 
 
 def _require_columns(study: Study, frame: pd.DataFrame) -> None:
@@ -131,6 +135,22 @@ def _indices(cases: tuple[Case, ...], target: Target) -> IntArray:
     order = {name: index for index, name in enumerate(target.classes)}
     found = (target.class_of(case.values.get(target.column)) for case in cases)
     return np.array([NO_CLASS if name is None else order[name] for name in found], dtype=np.int64)
+
+
+def _ratings(study: Study, cases: tuple[Case, ...]) -> FloatArray | None:
+    columns = [name for name in study.ratings if any(case.values.get(name) is not None for case in cases)]
+    if not columns:
+        return None
+    values = np.array([[_number(case.values.get(name)) for name in columns] for case in cases])
+    low, high = np.array([study.ratings[name] for name in columns]).T
+    return np.asarray(np.clip((values - low) / (high - low), 0, 1), dtype=np.float32)
+
+
+def _number(value: object) -> float:
+    try:
+        return float(str(value))
+    except ValueError:  # an empty or wordy cell: nothing to learn from it
+        return float("nan")
 
 
 def _split(study: Study, cases: tuple[Case, ...]) -> pd.DataFrame:

@@ -88,7 +88,8 @@ def tensors(cohort: Cohort, keep: BoolArray, label: AnyArray | None) -> Tensors:
     """The cases of `keep` as the trainings take them."""
     image = torch.from_numpy(cohort.prepared.images[keep])[:, None]
     mask = torch.from_numpy(cohort.prepared.masks[keep])[:, None] if cohort.prepared.has_mask[keep].all() else None
-    return Tensors(image, mask, None if label is None else torch.from_numpy(np.asarray(label)[keep]))
+    ratings = None if cohort.ratings is None else torch.from_numpy(cohort.ratings[keep])
+    return Tensors(image, mask, None if label is None else torch.from_numpy(np.asarray(label)[keep]), ratings)
 
 
 def settings_of(study: Study, device: str) -> ArrangementSettings:

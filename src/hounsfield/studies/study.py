@@ -114,6 +114,9 @@ class Study(Settings):
     citation: str = ""
     flaws: list[str] = []
     targets: dict[str, Target] = Field(min_length=1)
+    # Readers' ratings as further things to learn, never as input: column: (lowest, highest). They count by
+    # training.*.auxiliary_weight; columns that a cases table lacks are left out.
+    ratings: dict[str, tuple[float, float]] = {}
     preparation: Preparation = Preparation()
     split: Split = Split()
     arms: dict[str, Arm] = Field(min_length=1)

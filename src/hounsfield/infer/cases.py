@@ -1,0 +1,135 @@
+"""A bundle on the cases of a table: cases table in, predictions table out."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from hounsfield.core.content import sha256_of
+from hounsfield.core.errors import BundleError, ProblemsError
+from hounsfield.core.progress import Progress, silent
+from hounsfield.core.types import FloatArray
+from hounsfield.data.prepare import PreparedSet, prepare_cases
+from hounsfield.infer.bundle import Bundle, BundleCard
+from hounsfield.infer.measure import MeasureCubes, outline
+from hounsfield.infer.model import Cubes, Output, mean_output, models_of
+from hounsfield.stats.overlap import assd, dice
+from hounsfield.tables.cases import read_cases
+from hounsfield.tables.predictions import write_predictions
+
+
+def predict_cases(
+    bundle: Bundle,
+    cases: Path,
+    out: Path,
+    *,
+    device: str = "cpu",
+    workers: int = 0,
+    csv: bool = False,
+    progress: Progress = silent,
+) -> Path:
+    """Applies a bundle to every case of a table and writes `out`/predictions.parquet.
+
+    The label is taken over where the table has the bundle's target as a column and its cells are class names. Cases
+    that can't be prepared are named in `out`/set_aside.csv; the others go on.
+
+    Returns: path of the predictions.
+    Raises: ProblemsError when no case can be predicted; MaskError when the bundle needs outlines that are not there.
+    """
+    table = read_cases(cases)
+    with tempfile.TemporaryDirectory(prefix="hounsfield-") as cache:
+        prepared = prepare_cases(
+            table.cases(), bundle.card.preparation, Path(cache), workers=workers, progress=progress
+        )
+    if not len(prepared):
+        raise ProblemsError("no case could be prepared:", prepared.set_aside[:20])
+    output = predict_prepared(bundle, prepared, device=device, progress=progress)
+    frame = _frame(bundle.card, prepared, output)
+    path = out / "predictions.parquet"
+    classes = {bundle.card.target: bundle.card.classes}
+    write_predictions(frame, path, classes=classes)
+    if csv:
+        write_predictions(frame, path.with_suffix(".csv"), classes=classes)
+    if prepared.set_aside:
+        rows = [{"where": item.where, "what": item.what, "remedy": item.remedy} for item in prepared.set_aside]
+        pd.DataFrame(rows).to_csv(out / "set_aside.csv", index=False)
+    return path
+
+
+def predict_prepared(
+    bundle: Bundle, prepared: PreparedSet, *, device: str = "cpu", progress: Progress = silent
+) -> Output:
+    """Mean output of the bundle's members on prepared cases, in their order.
+
+    Raises: BundleError when the bundle needs an expert's outline and a case has none.
+    """
+    card = bundle.card
+    without = [case.case_id for case, has in zip(prepared.cases, prepared.has_mask, strict=True) if not has]
+    if card.needs_mask and without:
+        raise BundleError(
+            f"arm '{card.arm}' needs an expert's outline of every lesion, and {len(without)} case(s) have none "
+            f"(first: {without[0]}). Add masks, or use a bundle that outlines by itself (auto_mask, joint)."
+        )
+    cubes = _cubes(prepared, with_masks=not without)
+    measure = MeasureCubes(card.preparation)
+    models = models_of(bundle)
+    outputs = [
+        model.predict(cubes, measure=measure, device=device)
+        for model in progress(models, len(models), "predicting, members")
+    ]
+    return mean_output(outputs)
+
+
+def decisions(card: BundleCard, prob: FloatArray) -> list[str]:
+    """The class called for each case: by the operating point for two classes, else the most probable."""
+    if card.operating_point is None:
+        return [card.classes[index] for index in prob.argmax(axis=1)]
+    return [card.classes[int(positive)] for positive in prob[:, -1] >= card.operating_point.threshold]
+
+
+def _cubes(prepared: PreparedSet, *, with_masks: bool) -> Cubes:
+    if not with_masks:
+        return Cubes(prepared.images)
+    numbers = prepared.features.select_dtypes("number")
+    table = {str(name): numbers[name].to_numpy(dtype=np.float64) for name in numbers.columns}
+    return Cubes(prepared.images, prepared.masks, table)
+
+
+def _frame(card: BundleCard, prepared: PreparedSet, output: Output) -> pd.DataFrame:
+    frame = pd.DataFrame(
+        {
+            "case_id": [case.case_id for case in prepared.cases],
+            "patient_id": [case.patient_id for case in prepared.cases],
+            "site": [case.site for case in prepared.cases],
+            "arm": card.arm,
+            "split": "test",
+            "repetition": 0,
+            "fold": 0,
+            "seed": card.members[0].seed,
+            "target": card.target,
+            "label": [card.class_of(case.values.get(card.column)) for case in prepared.cases],
+            "decision": decisions(card, output.prob),
+            "bundle": card.digest[:16],
+        }
+    )
+    for name, prob in zip(card.classes, output.prob.T, strict=True):
+        frame[f"prob_{name}"] = prob
+    if output.mask is not None:
+        drawn = [outline(mask) for mask in output.mask]
+        voxel = float(np.prod(card.preparation.spacing_mm))
+        frame["predicted_volume_mm3"] = [float(mask.sum()) * voxel for mask in drawn]
+        references: Sequence[bool] = list(prepared.has_mask)
+        pairs = list(zip(prepared.masks > 0, drawn, references, strict=True))
+        spacing = card.preparation.spacing_mm
+        frame["dice"] = [dice(mask, one) if has else np.nan for mask, one, has in pairs]
+        frame["asd_mm"] = [assd(mask, one, spacing_mm=spacing) if has else np.nan for mask, one, has in pairs]
+    return frame
+
+
+def identity_of(card: BundleCard) -> str:
+    """What tells this bundle from any other: settings and weights."""
+    return sha256_of([card.digest, card.model_dump(mode="json", exclude={"members", "trained_on"})])
