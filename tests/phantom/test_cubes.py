@@ -100,10 +100,10 @@ def test_classes_are_balanced_and_core_fraction_follows_the_class():
 
 
 def test_confounder_goes_along_with_the_class_and_reverses():
-    train, test = (confounder_cubes(300, seed=5, reverse=reverse) for reverse in (False, True))
+    train, test = (confounder_cubes(200, seed=5, reverse=reverse) for reverse in (False, True))
     share = [[cubes.contact[cubes.labels == c].mean() for c in (0, 1)] for cubes in (train, test)]
-    assert share[0] == pytest.approx([0.1, 0.9], abs=0.06)
-    assert share[1] == pytest.approx([0.9, 0.1], abs=0.06)
+    assert share[0] == pytest.approx([0.1, 0.9], abs=0.08)
+    assert share[1] == pytest.approx([0.9, 0.1], abs=0.08)
     assert np.array_equal(train.masks, test.masks)
     assert np.array_equal(train.labels, test.labels)
     # An arm that sees the masked nodule alone can't tell the two sets apart, one that sees the cube can.
@@ -114,11 +114,11 @@ def test_confounder_goes_along_with_the_class_and_reverses():
 
 
 def test_no_signal_labels_tell_nothing():
-    cubes = no_signal_cubes(400, seed=2)
+    cubes = no_signal_cubes(200, seed=2)
     order = np.argsort(np.argsort(cubes.core_fraction))
     positive = cubes.labels == 1
     auc = (order[positive].sum() - positive.sum() * (positive.sum() - 1) / 2) / (positive.sum() * (~positive).sum())
-    assert abs(auc - 0.5) < 2.6 * np.sqrt(401 / (12 * 200 * 200))  # 99 % of the null distribution
+    assert abs(auc - 0.5) < 2.6 * np.sqrt(201 / (12 * 100 * 100))  # 99 % of the null distribution
     assert cubes.core_fraction.std() > 0.06  # the images themselves still hold two kinds of nodules
 
 

@@ -43,7 +43,7 @@ def accuracy(train: CubeSet, test: CubeSet, *, masked: bool) -> float:
 
 
 def test_masked_arm_comes_near_the_bayes_rate():
-    train, test = clean_cubes(400, seed=1, config=TWO), clean_cubes(300, seed=2, config=TWO)
+    train, test = clean_cubes(200, seed=1, config=TWO), clean_cubes(150, seed=2, config=TWO)
     best = bayes_accuracy(TWO.core_means, TWO.core_sd)
     reached = accuracy(train, test, masked=True)
     error = np.sqrt(best * (1 - best) / len(test))
@@ -51,19 +51,19 @@ def test_masked_arm_comes_near_the_bayes_rate():
 
 
 def test_confounder_misleads_the_raw_arm_and_not_the_masked_one():
-    train = confounder_cubes(400, seed=1)
-    same, reversed_ = (confounder_cubes(300, seed=2, reverse=reverse) for reverse in (False, True))
+    train = confounder_cubes(200, seed=1)
+    same, reversed_ = (confounder_cubes(150, seed=2, reverse=reverse) for reverse in (False, True))
     assert accuracy(train, same, masked=False) - accuracy(train, reversed_, masked=False) > 0.1
     assert accuracy(train, same, masked=True) == accuracy(train, reversed_, masked=True)
 
 
 @pytest.mark.parametrize("masked", [False, True])
 def test_no_signal_gives_chance(masked):
-    reached = accuracy(no_signal_cubes(300, seed=1), no_signal_cubes(300, seed=2), masked=masked)
-    assert abs(reached - 0.5) < 3 * np.sqrt(0.25 / 300)
+    reached = accuracy(no_signal_cubes(150, seed=1), no_signal_cubes(150, seed=2), masked=masked)
+    assert abs(reached - 0.5) < 3 * np.sqrt(0.25 / 150)
 
 
 def test_shape_leak_serves_the_masked_arm_alone():
-    train, test = shape_leak_cubes(300, seed=1), shape_leak_cubes(300, seed=2)
+    train, test = shape_leak_cubes(200, seed=1), shape_leak_cubes(150, seed=2)
     assert accuracy(train, test, masked=True) > 0.7  # far above chance, though shells show shape badly
-    assert abs(accuracy(train, test, masked=False) - 0.5) < 3 * np.sqrt(0.25 / 300)
+    assert abs(accuracy(train, test, masked=False) - 0.5) < 3 * np.sqrt(0.25 / 150)
