@@ -66,6 +66,7 @@ def test_operating_point_comes_from_the_validation_part_of_the_same_fold(make_ro
     assert dict(repeat.thresholds) == pytest.approx({0: 0.25, 1: 0.75})
     assert value(found, "sensitivity") == pytest.approx(0.5)  # one of two, the one of fold 0
     assert value(found, "specificity") == pytest.approx(0.5)
+    assert value(found, "threshold") == pytest.approx(0.5)  # mean of both folds
 
 
 def test_without_validation_rows_there_is_no_operating_point(make_rows):
@@ -115,6 +116,15 @@ def test_missing_dice_is_left_out_and_an_arm_without_any_has_no_row(make_rows):
     found = run(table, ARMS)
     assert value(found, "dice") == pytest.approx(0.7)
     assert found.headline("malignancy", "volume", "dice") is None
+
+
+def test_an_empty_automatic_mask_is_not_hidden_in_the_mean_distance(make_rows):
+    tables = [make_rows("net", [1, 0, 1, 0], [0.9, 0.2, 0.8, 0.3], seed=seed) for seed in range(2)]
+    table = pd.concat(tables, ignore_index=True).assign(asd_mm=[1.0, 2.0, np.inf, 1.0, 1.0, 1.0, 1.0, 1.0])
+    row = run(table).headline("malignancy", "net", "asd_mm")
+    assert row["value"] == np.inf
+    assert np.isnan(row["low"])
+    assert np.isnan(row["sd"])
 
 
 def test_three_classes_against_scikit_learn():

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from hounsfield.report.content import ArmInfo
 
 ALL = "all"
+_FACTS = ("majority_accuracy", "threshold")  # properties of the parts, not estimates
 METRIC_COLUMNS = (
     *("target", "arm", "metric", "value", "low", "high", "n", "unit", "method", "note"),
     *("repetition", "seed", "cases", "repeats", "sd"),
@@ -131,15 +132,14 @@ def _arm_rows(repeats: Sequence[Repeat], *, seed: int, resamples: int) -> list[d
         ones = [float(statistics[place][metric](np.ones((1, len(repeats[place].label))))[0]) for place in having]
         # The same name for all arms: they then see the same patients drawn.
         rng = generator(seed, "metrics", repeats[0].target, metric)
-        if metric == "majority_accuracy":
+        if metric in _FACTS:
             estimate = _fact(float(np.mean(ones)), chosen)
         elif len(chosen) == 1:
             estimate = _of_one(chosen[0], metric, statistics[having[0]][metric], rng, resamples)
         else:
             estimate = _of_mean(chosen, [statistics[place][metric] for place in having], rng, resamples)
-        headline.append(
-            _row(chosen, metric, estimate, spread=float(np.std(ones, ddof=1)) if len(ones) > 1 else math.nan)
-        )
+        spread = float(np.std(ones, ddof=1)) if len(ones) > 1 and np.isfinite(ones).all() else math.nan
+        headline.append(_row(chosen, metric, estimate, spread=spread))
         single.extend(_row([one], metric, _fact(value, [one])) for one, value in zip(chosen, ones, strict=True))
     return headline + single
 

@@ -40,6 +40,7 @@ METRICS: Mapping[str, Metric] = {
     "mcc": Metric("MCC", "correlation of reference and call, Gorodkin's R_K; 0 is a guess"),
     "sensitivity": Metric("Sensitivity", "of positives found, at the validation part's operating point"),
     "specificity": Metric("Specificity", "of negatives left alone, at the same operating point"),
+    "threshold": Metric("Operating point", "threshold of largest Youden index on each fold's validation part; mean"),
     "brier": Metric("Brier score", "mean squared error of the probability; lower is better"),
     "calibration_slope": Metric("Calibration slope", "1 is right; below 1 the probabilities are too extreme"),
     "calibration_intercept": Metric("Calibration in the large", "0 is right; above 0 the risk is under-estimated"),
@@ -62,6 +63,7 @@ def statistics_of(repeat: Repeat) -> dict[str, WeightedStatistic]:
         if repeat.called is not None:
             found["sensitivity"] = _share(repeat.called, among=positive)
             found["specificity"] = _share(~repeat.called, among=~positive)
+            found["threshold"] = _constant(float(np.mean(list(repeat.thresholds.values()))))
     for name, values in repeat.columns.items():
         if np.isfinite(values).any():
             found[name] = _mean(values)
@@ -113,13 +115,17 @@ def _mean(values: FloatArray) -> WeightedStatistic:
     there = ~np.isnan(values)  # infinity stays: an empty mask's distance must not vanish from the mean
     known, present = np.where(there, values, 0.0), there.astype(np.float64)
     if np.isinf(known).any():
-        return lambda weights: np.full(len(weights), np.inf)
+        return _constant(np.inf)
     return lambda weights: _ratio(weights @ known, weights @ present)
 
 
 def _share(hit: BoolArray, *, among: BoolArray) -> WeightedStatistic:
     hits, all_of_them = (hit & among).astype(np.float64), among.astype(np.float64)
     return lambda weights: _ratio(weights @ hits, weights @ all_of_them)
+
+
+def _constant(value: float) -> WeightedStatistic:
+    return lambda weights: np.full(len(weights), value)
 
 
 def _ece(repeat: Repeat) -> WeightedStatistic:
