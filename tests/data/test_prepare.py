@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import errno
 import math
+import pickle
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -321,3 +323,30 @@ def test_real_nodules(shared_data, tmp_path):
         shape.Execute(sitk.Cast(sitk.ReadImage(str(case.mask)) > 0, sitk.sitkUInt8))
         assert volume == pytest.approx(shape.GetPhysicalSize(1), rel=1e-5)
         assert diameter == pytest.approx(2 * shape.GetEquivalentSphericalRadius(1), rel=1e-5)
+
+
+def test_a_killed_run_goes_on_to_the_same_numbers(tmp_path):
+    cases = write_cases(tmp_path, 12)
+    code = (
+        "import sys, time, pickle, pathlib; from hounsfield.data.prepare import *; import hounsfield.data.prepare as "
+        "p\n"
+        "store = p.store\n"
+        "def slow(*args):\n    time.sleep(0.05); store(*args)\n"
+        "p.store = slow\n"
+        "prepare_cases(pickle.loads(sys.stdin.buffer.read()), Preparation(), pathlib.Path(sys.argv[1]), "
+        "engine='serial')"
+    )
+    cache = tmp_path / "cache"
+    with subprocess.Popen([sys.executable, "-c", code, str(cache)], stdin=subprocess.PIPE) as process:
+        process.stdin.write(pickle.dumps(cases))
+        process.stdin.close()
+        while len(entries(cache)) < 3:
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.kill()
+    before = entries(cache)
+    assert 3 <= len(before) < 12
+    found = prepare_cases(cases, Preparation(), cache, engine="serial")
+    assert before.items() <= entries(cache).items()  # what was there has not been made again
+    whole = prepare_cases(cases, Preparation(), tmp_path / "other", engine="serial")
+    assert found.images.tobytes() == whole.images.tobytes()

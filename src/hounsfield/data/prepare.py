@@ -91,19 +91,8 @@ def prepare_cases(
     cache = Path(cache)
     keys, problems = _keys(cases, config, workers)
     found = {key: load(cache, key) for key in dict.fromkeys(keys) if key is not None}
-    todo: dict[tuple[Path, str | None], dict[str, Case]] = {}
-    for case, key in zip(cases, keys, strict=True):
-        if key is not None and found[key] is None:
-            todo.setdefault((case.image, case.series_uid), {})[key] = case
-    tasks = [_task(members, config, cache) for members in todo.values()]
-    made = each(_run, tasks, workers=workers, engine=engine, progress=progress, label="preparing cases")
-    failed = {}
-    for task, results in zip(tasks, made, strict=True):
-        for (*_, key), problem in zip(task.members, results, strict=True):
-            if problem is None:
-                found[key] = _stored(cache, key)
-            else:
-                failed[key] = problem
+    missing = {key: case for case, key in zip(cases, keys, strict=True) if key is not None and found[key] is None}
+    failed = _make(missing, found, config, cache, each_options=(workers, engine, progress))
     for case, key in zip(cases, keys, strict=True):
         if key in failed:
             problems[case.case_id] = replace(failed[key], where=f"case {case.case_id}")
@@ -114,6 +103,32 @@ def prepare_cases(
     ]
     aside = tuple(problems[case.case_id] for case in cases if case.case_id in problems)
     return _assemble([(case, one) for case, one in kept if one is not None], config, aside)
+
+
+def _make(
+    missing: dict[str, Case],
+    found: dict[str, PreparedCase | None],
+    config: Preparation,
+    cache: Path,
+    *,
+    each_options: tuple[int, str, Progress],
+) -> dict[str, Problem]:
+    """Prepares the cases of `missing` (by key) into the cache and `found`; returns the problem of each key that
+    failed."""
+    groups: dict[tuple[Path, str | None], dict[str, Case]] = {}
+    for key, case in missing.items():
+        groups.setdefault((case.image, case.series_uid), {})[key] = case
+    tasks = [_task(members, config, cache) for members in groups.values()]
+    workers, engine, progress = each_options
+    made = each(_run, tasks, workers=workers, engine=engine, progress=progress, label="preparing cases")
+    failed = {}
+    for task, results in zip(tasks, made, strict=True):
+        for (*_, key), problem in zip(task.members, results, strict=True):
+            if problem is None:
+                found[key] = _stored(cache, key)
+            else:
+                failed[key] = problem
+    return failed
 
 
 def read_case(case: Case) -> tuple[Volume, Volume | None]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from hounsfield.core.errors import MaskError
+from hounsfield.core.types import AnyArray
 from hounsfield.volume.volume import Volume
 
 _TOLERANCE = 0.05  # of a voxel: headers of different tools round differently, but half a voxel is another grid
@@ -37,23 +38,27 @@ def onto(volume: Volume, like: Volume, name: str, *, whole: bool) -> Volume:
     array = volume.array.transpose(order)
     sign = [int(signed[axis, order[axis]]) for axis in range(3)]
     array = array[tuple(slice(None, None, step) for step in sign)]
-    result = np.zeros(like.shape, dtype=volume.array.dtype)
-    source, target = [], []
-    for axis in range(3):
-        length, first = array.shape[axis], int(shift[order[axis]])
-        first = first if sign[axis] > 0 else length - 1 - first  # like's index 0 in the reordered array
-        low, high = max(first, 0), min(first + like.shape[axis], length)
-        source.append(slice(low, max(high, low)))
-        target.append(slice(low - first, max(high, low) - first))
-    kept = array[tuple(source)]
-    if (
-        (whole and kept.shape != like.shape)
-        or np.count_nonzero(kept) != np.count_nonzero(array)
-        or (whole and array.shape != like.shape)
-    ):
+    first = [int(shift[order[axis]]) for axis in range(3)]
+    # The place of like's first voxel, counted in the reordered and reversed array.
+    first = [at if step > 0 else n - 1 - at for at, step, n in zip(first, sign, array.shape, strict=True)]
+    result = _window(array, first, like.shape)
+    lost = np.count_nonzero(result) != np.count_nonzero(array)
+    if lost or (whole and (array.shape != like.shape or any(first))):
         raise _another_grid(volume, like, name)
-    result[tuple(target)] = kept
     return like.with_array(result)
+
+
+def _window(array: AnyArray, first: list[int], shape: tuple[int, int, int]) -> AnyArray:
+    """The box of `shape` that begins at index `first` of `array`, zero where it leaves the array."""
+    result = np.zeros(shape, dtype=array.dtype)
+    source, target = [], []
+    for start, length, available in zip(first, shape, array.shape, strict=True):
+        low = max(start, 0)
+        high = max(min(start + length, available), low)
+        source.append(slice(low, high))
+        target.append(slice(low - start, high - start))
+    result[tuple(target)] = array[tuple(source)]
+    return result
 
 
 def _another_grid(volume: Volume, like: Volume, name: str) -> MaskError:
