@@ -29,7 +29,7 @@ from hounsfield.stats.multiplicity import holm
 if TYPE_CHECKING:
     import pandas as pd
 
-VERSUS_TRIVIAL = "network against best trivial arm"
+VERSUS_TRIVIAL = "arm against best trivial arm"
 NAMED = "named by the study"
 BEATS, BELOW, UNDECIDED, UNDEFINED = "beats", "falls below", "not distinguishable", "not defined"
 LEVEL = 0.05

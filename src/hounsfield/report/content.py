@@ -22,13 +22,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ArmInfo:
-    """One way compared. `trivial`: size or covariates alone; `needs_mask`: an expert must outline at test time."""
+    """One way compared.
+
+    Args:
+        trivial: size or covariates alone.
+        needs_mask: an expert must outline at test time.
+        network: False for a model of measured features; such an arm is compared, but is no answer to whether a
+            network beats the trivial arm.
+    """
 
     name: str
     title: str
     description: str = ""
     trivial: bool = False
     needs_mask: bool = False
+    network: bool = True
 
 
 @dataclass(frozen=True)

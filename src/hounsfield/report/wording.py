@@ -25,6 +25,7 @@ class VerdictLine:
     difference: str
     p: str
     needs_mask: bool
+    network: bool = True
 
 
 @dataclass(frozen=True)
@@ -83,16 +84,28 @@ def verdict_of(evaluation: Evaluation, arms: Sequence[ArmInfo], target: str) -> 
     name = f"{infos[bar].title} ({metric} {number(row['value'])})"
     table = evaluation.comparisons
     rows = table[(table["target"] == target) & (table["family"] == VERSUS_TRIVIAL) & (table["metric"] == "auc")]
-    if rows.empty:
-        answer = f"Not known: no network was evaluated. The best trivial arm is {name}."
-        return Verdict(target, answer, "open", "", ())
     lines = tuple(_line(record, infos) for record in rows.sort_values("difference", ascending=False).to_dict("records"))
-    winners = [line for line in lines if line.verdict == BEATS]
+    networks = [line for line in lines if line.network]
+    also = _also([line for line in lines if not line.network])
+    if not networks:
+        answer = f"Not known: no network was evaluated. The best trivial arm is {name}."
+        return Verdict(target, answer, "open", also, lines, metric)
+    winners = [line for line in networks if line.verdict == BEATS]
     if not winners:
-        return Verdict(target, f"No. No network beats the best trivial arm, {name}.", "no", _rest(lines), lines, metric)
+        answer = f"No. No network beats the best trivial arm, {name}."
+        return Verdict(target, answer, "no", f"{_rest(networks)} {also}".strip(), lines, metric)
     verb = "beats" if len(winners) == 1 else "beat"
-    answer = f"Yes. {len(winners)} of {counted(len(lines), 'network')} {verb} the best trivial arm, {name}."
-    return Verdict(target, answer, "yes", f"{_outline(winners, lines)} {_rest(lines)}".strip(), lines, metric)
+    answer = f"Yes. {len(winners)} of {counted(len(networks), 'network')} {verb} the best trivial arm, {name}."
+    detail = " ".join(part for part in (_outline(winners, networks), _rest(networks), also) if part)
+    return Verdict(target, answer, "yes", detail, lines, metric)
+
+
+def _also(others: Sequence[VerdictLine]) -> str:
+    """What models without a network do, lest their merit be taken for a network's."""
+    winners = [line.title for line in others if line.verdict == BEATS]
+    if not winners:
+        return ""
+    return f"Without a network, {' and '.join(winners)} {'beats' if len(winners) == 1 else 'beat'} it too."
 
 
 def _line(record: Mapping[Any, Any], infos: Mapping[str, ArmInfo]) -> VerdictLine:
@@ -100,7 +113,8 @@ def _line(record: Mapping[Any, Any], infos: Mapping[str, ArmInfo]) -> VerdictLin
     info = infos[str(record["first"])]
     difference = f"{number(record['difference'], sign=True)} ({span})"
     p = p_value(float(record["p_holm"]))
-    return VerdictLine(info.title, record["verdict"], MARKS[record["verdict"]], difference, p, info.needs_mask)
+    mark = MARKS[record["verdict"]]
+    return VerdictLine(info.title, record["verdict"], mark, difference, p, info.needs_mask, info.network)
 
 
 def _outline(winners: Sequence[VerdictLine], lines: Sequence[VerdictLine]) -> str:

@@ -33,7 +33,8 @@ def content_of(
     """What the report of a finished run shows."""
     digests = dict(zip(cohort.prepared.features["case_id"], cohort.prepared.features["pixel_digest"], strict=True))
     arms = tuple(
-        ArmInfo(name, arm.title, arm.description, arm.trivial, arm.needs_mask) for name, arm in study.arms.items()
+        ArmInfo(name, arm.title, arm.description, arm.trivial, arm.needs_mask, network=arm.kind != "features")
+        for name, arm in study.arms.items()
     )
     anchors = tuple(
         Anchor(row.target, row.arm, row.metric, row.value, row.spread, row.source)
