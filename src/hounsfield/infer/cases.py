@@ -27,7 +27,7 @@ def predict_cases(
     cases: Path,
     out: Path,
     *,
-    device: str = "cpu",
+    device: str = "auto",
     workers: int = 0,
     csv: bool = False,
     progress: Progress = silent,
@@ -61,7 +61,7 @@ def predict_cases(
 
 
 def predict_prepared(
-    bundle: Bundle, prepared: PreparedSet, *, device: str = "cpu", progress: Progress = silent
+    bundle: Bundle, prepared: PreparedSet, *, device: str = "auto", progress: Progress = silent
 ) -> Output:
     """Mean output of the bundle's members on prepared cases, in their order.
 

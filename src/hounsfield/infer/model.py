@@ -66,13 +66,16 @@ class Model:
     fill: str = "zero"
     flips: bool = False
 
-    def predict(self, cubes: Cubes, *, measure: MeasureCubes, device: str = "cpu", batch_size: int = 32) -> Output:
+    def predict(self, cubes: Cubes, *, measure: MeasureCubes, device: str = "auto", batch_size: int = 32) -> Output:
         """Applies the model.
 
         Args:
+            device: auto takes the first CUDA device, or the CPU where there is none.
             measure: features of N cubes under N soft masks; used when features are taken from the automatic outline.
         Raises: MaskError when the model needs the expert's outline and there is none.
         """
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
         soft = self._soft(cubes, device, batch_size)
         if self.kind == "features":
             return Output(self._feature_prob(cubes, soft, measure), soft)

@@ -37,7 +37,7 @@ def predict_series(
     *,
     series_uid: str | None = None,
     representation: Representation = "auto",
-    device: str = "cpu",
+    device: str = "auto",
 ) -> dict[str, Path]:
     """Outlines and classifies the lesions of one series.
 
