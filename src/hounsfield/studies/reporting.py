@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from hounsfield.catalog.leakage import leakage_of
+from hounsfield.core.atomic import write_text
 from hounsfield.core.progress import Progress
 from hounsfield.infer.measure import MeasureCubes
 from hounsfield.report.content import Anchor, ArmInfo, Example, ReportContent
@@ -17,14 +18,11 @@ from hounsfield.report.write import write_report
 from hounsfield.studies.cohort import Cohort
 from hounsfield.studies.pieces import Unit, cubes_of, load_piece, read_json
 from hounsfield.studies.study import Study
+from hounsfield.studies.summary import arm_seconds, summary_tables
 
 _EXAMPLES = 4  # of the best and of the worst
-_SHOWN = (
-    "joint",
-    "auto_mask",
-    "transfer",
-    "multitask",
-)  # first of these that a study has: the arm whose cases are shown
+# Kinds of arms that draw an outline; the cases of the first one that a study has are shown.
+_SHOWN = ("joint", "auto_mask", "transfer", "multitask")
 
 
 def content_of(
@@ -72,7 +70,11 @@ def report_run(
     """Writes the report of a finished run; returns its path and the headline in words."""
     content = content_of(out, study, cohort, units, predictions)
     page = write_report(content, out, seed=study.seeds[0], resamples=study.bootstrap, progress=progress)
-    return page, headline(pd.read_parquet(out / "metrics.parquet"), study)
+    metrics, comparisons = (pd.read_parquet(out / f"{name}.parquet") for name in ("metrics", "comparisons"))
+    seconds = _seconds(out, study, units)
+    text = summary_tables(study, metrics, comparisons, predictions, cohort.prepared.features, seconds)
+    write_text(out / "summary.md", text)
+    return page, headline(metrics, study)
 
 
 def headline(metrics: pd.DataFrame, study: Study) -> list[str]:
@@ -87,6 +89,22 @@ def headline(metrics: pd.DataFrame, study: Study) -> list[str]:
                 interval = f" (95 % CI {low:.3f} to {high:.3f})" if np.isfinite(low) else ""
                 lines.append(f"{target:20} {arm:14} {name} {value:.3f}{interval}")
     return lines
+
+
+def _seconds(out: Path, study: Study, units: Sequence[Unit]) -> dict[str, float]:
+    """Training time of each arm over all units, the segmenter's included where it is needed."""
+    histories = []
+    for unit in units:
+        folder = out / "pieces" / unit.name
+        shared = folder / "segmenter.json"
+        segmenter = read_json(shared) if shared.is_file() else {}
+        for target in study.targets:
+            one = {}
+            for arm, how in study.arms.items():
+                stages = read_json(folder / target / arm / "history.json")
+                one[arm] = {**(segmenter if how.needs_segmenter else {}), **{k: v for k, v in stages.items() if v}}
+            histories.append(one)
+    return arm_seconds(histories)
 
 
 def _histories(out: Path, study: Study, units: Sequence[Unit]) -> dict[str, list[dict[str, Any]]]:
@@ -111,7 +129,7 @@ def _examples(
     out: Path, study: Study, cohort: Cohort, units: Sequence[Unit], predictions: pd.DataFrame
 ) -> tuple[Example, ...]:
     """The worst and the best outlined cases of the test part of the first unit, as images."""
-    arm = next((name for name in _SHOWN if name in study.arms), None)
+    arm = next((name for kind in _SHOWN for name, how in study.arms.items() if how.kind == kind), None)
     if arm is None or "dice" not in predictions:
         return ()
     unit, target = units[0], next(iter(study.targets))
