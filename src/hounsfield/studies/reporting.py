@@ -12,17 +12,15 @@ import pandas as pd
 from hounsfield.catalog.leakage import leakage_of
 from hounsfield.core.atomic import write_text
 from hounsfield.core.progress import Progress
-from hounsfield.infer.measure import MeasureCubes
-from hounsfield.report.content import Anchor, ArmInfo, Example, ReportContent
+from hounsfield.report.content import Anchor, ArmInfo, ReportContent
 from hounsfield.report.write import write_report
 from hounsfield.studies.cohort import Cohort
-from hounsfield.studies.pieces import Unit, cubes_of, load_piece, read_json
+from hounsfield.studies.examples import examples_of
+from hounsfield.studies.pieces import Unit, read_json
 from hounsfield.studies.study import Study
 from hounsfield.studies.summary import arm_seconds, summary_tables
 
-_EXAMPLES = 4  # of the best and of the worst
 # Kinds of arms that draw an outline; the cases of the first one that a study has are shown.
-_SHOWN = ("joint", "auto_mask", "transfer", "multitask")
 
 
 def content_of(
@@ -52,7 +50,7 @@ def content_of(
         flaws=tuple(study.flaws),
         manifest=read_json(out / "manifest.json"),
         histories=_histories(out, study, units),
-        examples=_examples(out, study, cohort, units, predictions),
+        examples=examples_of(out, study, cohort, units, predictions),
         set_aside=cohort.set_aside,
         comparisons=tuple(study.comparisons),
     )
@@ -123,47 +121,3 @@ def _histories(out: Path, study: Study, units: Sequence[Unit]) -> dict[str, list
                     place = target if len(study.targets) > 1 else ""
                     found.setdefault(f"{unit.name}{place} {stage}", history)
     return found
-
-
-def _examples(
-    out: Path, study: Study, cohort: Cohort, units: Sequence[Unit], predictions: pd.DataFrame
-) -> tuple[Example, ...]:
-    """The worst and the best outlined cases of the test part of the first unit, as images."""
-    arm = next((name for kind in _SHOWN for name, how in study.arms.items() if how.kind == kind), None)
-    if arm is None or "dice" not in predictions:
-        return ()
-    unit, target = units[0], next(iter(study.targets))
-    classes = list(study.targets[target].classes)
-    rows = predictions[
-        (predictions["arm"] == arm)
-        & (predictions["target"] == target)
-        & (predictions["split"] == "test")
-        & (predictions["repetition"] == unit.repetition)
-        & (predictions["fold"] == unit.fold)
-        & (predictions["seed"] == unit.seed)
-    ].dropna(subset=["dice"])
-    order = rows.sort_values(["dice", "case_id"])
-    chosen = pd.concat([order.head(_EXAMPLES), order.tail(_EXAMPLES)]).drop_duplicates("case_id")
-    keep = np.array([case.case_id in set(chosen["case_id"]) for case in cohort.cases], dtype=bool)
-    if not keep.any():
-        return ()
-    model = load_piece(out / "pieces" / unit.name / target / arm, study, target, study.arms[arm])
-    output = model.predict(cubes_of(cohort, keep), measure=MeasureCubes(study.preparation))
-    shown = [case.case_id for case, kept in zip(cohort.cases, keep, strict=True) if kept]
-    soft = dict(zip(shown, output.mask, strict=True)) if output.mask is not None else {}
-    place = {case.case_id: index for index, case in enumerate(cohort.cases)}
-    return tuple(
-        Example(
-            case_id=row["case_id"],
-            image=cohort.prepared.images[place[row["case_id"]]],
-            reference=cohort.prepared.masks[place[row["case_id"]]] > 0,
-            predicted=soft.get(row["case_id"]),
-            label=row["label"],
-            probs={name: float(row[f"prob_{name}"]) for name in classes},
-            dice=float(row["dice"]),
-            caption=f"arm {arm}",
-            spacing_mm=study.preparation.spacing_mm,
-            window_hu=study.preparation.window_hu,
-        )
-        for row in chosen.to_dict("records")
-    )

@@ -25,7 +25,7 @@ def dice_scatter(before: FloatArray, after: FloatArray, *, name: str, titles: tu
         axes.scatter(before, after, s=13, color=PALETTE[0], alpha=0.4, linewidths=0, zorder=2, rasterized=True)
         axes.plot(before.mean(), after.mean(), "P", color=PALETTE[1], ms=11, mec="white", zorder=4, label="mean")
         axes.set(xlim=(low, 1.005), ylim=(low, 1.005), aspect="equal")
-        axes.set(xlabel=f"Dice, {titles[0]} (before)", ylabel=f"Dice, {titles[1]} (after)")
+        axes.set(xlabel="Dice before", ylabel="Dice after")  # arms' titles would run out of the sheet
         axes.grid(visible=True)
         axes.set_axisbelow(True)
         axes.legend(loc="upper left")
@@ -33,4 +33,5 @@ def dice_scatter(before: FloatArray, after: FloatArray, *, name: str, titles: tu
         words = f"mean {before.mean():.3f} before, {after.mean():.3f} after; {risen} cases rise, {fallen} fall"
         alt = f"Scatter of Dice before and after the joint stage for {len(before)} cases: {words}."
         title = f"Dice before and after the joint stage: {target}"
-        return picture(figure, name, title, alt, caption=words.capitalize() + ".")
+        caption = f"Before: {titles[0]}. After: {titles[1]}. {words.capitalize()}."
+        return picture(figure, name, title, alt, caption=caption)
