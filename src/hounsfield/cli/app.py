@@ -6,8 +6,12 @@ Exit status: 0 done, 1 failed (the message says what to do), 2 wrong arguments, 
 from __future__ import annotations
 
 import errno
+import io
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
+from pathlib import Path
 
 import typer
 from typer.main import get_command
@@ -15,6 +19,8 @@ from typer.main import get_command
 from hounsfield import __version__
 from hounsfield.cli import check, demo, predict, study
 from hounsfield.core.errors import HounsfieldError
+
+_STOPPED = 130  # what shells report of a program ended by Ctrl-C
 
 app = typer.Typer(
     name="hounsfield",
@@ -30,9 +36,7 @@ app.add_typer(study.app, name="study")
 
 
 @app.callback(invoke_without_command=True)
-def _version(
-    context: typer.Context, version: bool = typer.Option(False, "--version", help="Print the version and stop.")
-) -> None:
+def _version(version: bool = typer.Option(False, "--version", help="Print the version and stop.")) -> None:
     if version:
         typer.echo(f"hounsfield {__version__}")
         raise typer.Exit()
@@ -41,7 +45,9 @@ def _version(
 def help_text() -> str:
     """What `hounsfield --help` prints."""
     command = get_command(app)
-    return command.get_help(command.make_context("hounsfield", [], resilient_parsing=True))
+    with redirect_stdout(io.StringIO()) as printed:  # with its rich formatting the library prints, and returns nothing
+        text = command.get_help(command.make_context("hounsfield", [], resilient_parsing=True))
+    return text or printed.getvalue()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,24 +60,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str] | None) -> int:
     try:
-        done = app(args=list(arguments) if arguments is not None else None, standalone_mode=False)
-        return int(done or 0)
+        given = list(arguments) if arguments is not None else None
+        status = int(app(args=given, prog_name="hounsfield", standalone_mode=False) or 0)
+        # The command-line library turns Ctrl-C within a command into this status, without a word.
+        return _stopped() if status == _STOPPED else status
     except (KeyboardInterrupt, typer.Abort):
-        return _fail("stopped. What was finished is kept: the same command goes on from there.", 130)
+        return _stopped()
     except HounsfieldError as error:
         return _fail(str(error), 1)
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            return _fail("the disk is full. Free some space; the same command goes on from where it stopped.", 1)
-        name = f" '{error.filename}'" if error.filename else ""
-        return _fail(f"{error.strerror or error}{name}.", 1)
-    except MemoryError:
-        return _fail("the memory is full. Fewer workers (--workers 1) or a smaller batch need less.", 1)
     except Exception as error:
         if hasattr(error, "show") and hasattr(error, "exit_code"):  # a usage error of the command-line library
             error.show()
             return int(error.exit_code)
-        raise
+        message = _message(error)
+        if message is None:
+            raise
+        return _fail(message, 1)
+
+
+def _message(error: Exception) -> str | None:
+    """What to tell a person about an error of the machine; None for a fault of this program."""
+    text = str(error)
+    # Not every library raises OSError when a write fails: some wrap the system's words in an error of their own.
+    if getattr(error, "errno", None) == errno.ENOSPC or os.strerror(errno.ENOSPC) in text:
+        return "the disk is full. Free some space; the same command goes on from where it stopped."
+    if isinstance(error, MemoryError) or "allocate memory" in text or type(error).__name__ == "OutOfMemoryError":
+        return "the memory is full. Fewer workers (--workers 1) or a smaller batch (batch_size) need less."
+    if isinstance(error, OSError):
+        name = f" '{Path(str(error.filename)).name}'" if error.filename else ""
+        return f"{(error.strerror or text).rstrip('.')}{name}."
+    return None
+
+
+def _stopped() -> int:
+    return _fail("stopped. What was finished is kept: the same command goes on from there.", _STOPPED)
 
 
 def _fail(message: str, status: int) -> int:

@@ -10,11 +10,11 @@ import typer
 
 def check(
     cases: Annotated[Path, typer.Argument(help="Cases table, CSV or Parquet: case_id, patient_id, image, mask, ...")],
-    label: Annotated[str, typer.Option(help="Label column to check as well.")] = "",
-    classes: Annotated[str, typer.Option(help="Allowed values of the label, separated by commas.")] = "",
+    label: Annotated[str, typer.Option(help="Column to be predicted, e.g. malignant: checks its values, too.")] = "",
+    classes: Annotated[str, typer.Option(help="With --label: the values allowed, separated by commas, e.g. 0,1.")] = "",
     workers: Annotated[int, typer.Option(help="Processes that read images; 0 takes all cores.")] = 0,
 ) -> None:
-    """Check CASES and every image and mask it names; each problem comes with row, column and remedy."""
+    """Check a cases table and the images it names: every problem at once, and what to do about it."""
     from hounsfield.cli.progress import Bars
     from hounsfield.tables.check import check_cases
 

@@ -11,10 +11,10 @@ import typer
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the simulated archive and the run.")] = Path("runs/demo"),
     seed: Annotated[int, typer.Option(help="Of the simulated patients and the training.")] = 1,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")] = "auto",
+    device: Annotated[str, typer.Option(help="Where networks run: auto, cpu, cuda, cuda:1, mps.")] = "auto",
     workers: Annotated[int, typer.Option(help="Processes; 0 takes all cores.")] = 0,
 ) -> None:
-    """Simulate an archive of CT series, train and validate every arm on it, and read one unseen patient."""
+    """Try it all on simulated patients: from DICOM to a report, a DICOM SEG and SR, in some minutes."""
     from hounsfield.cli.progress import Bars
     from hounsfield.studies.demo import run_demo
     from hounsfield.studies.runner import Machine

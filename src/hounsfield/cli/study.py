@@ -12,7 +12,7 @@ app = typer.Typer(help="Run a published study, or one of your own, on your cases
 
 @app.command("list")
 def list_studies() -> None:
-    """Name the studies that come with the package and the question each asks."""
+    """List the package's studies and the question each asks."""
     from hounsfield.studies import load
 
     for name in load.names():
@@ -21,7 +21,7 @@ def list_studies() -> None:
 
 @app.command()
 def show(name: Annotated[str, typer.Argument(help="Name of a study, or path of a .yaml file.")]) -> None:
-    """Print a study's YAML: redirect it to a file, edit it, run it."""
+    """Print a study's YAML, to start a study of your own from: hounsfield study show ggn > mine.yaml"""
     from hounsfield.studies import load
 
     typer.echo(load.source(name), nl=False)
@@ -31,37 +31,77 @@ def show(name: Annotated[str, typer.Argument(help="Name of a study, or path of a
 def run(
     study: Annotated[str, typer.Argument(help="Name of a study (see list), or path of a .yaml file of your own.")],
     cases: Annotated[Path, typer.Option(help="Cases table, CSV or Parquet.")],
-    out: Annotated[Path, typer.Option(help="Run folder; the same command on it again goes on where it stopped.")],
+    out: Annotated[Path, typer.Option(help="Run folder. Stopped? The same command goes on.")],
     profile: Annotated[
-        str, typer.Option(help="quick: one split, one seed, short training. full: as the study says.")
+        str, typer.Option(help="full: as the study says. quick, where a study has it: one split, short training.")
     ] = "full",
-    arms: Annotated[str, typer.Option(help="Only these arms, separated by commas (trivial arms always run).")] = "",
+    targets: Annotated[
+        str, typer.Option(help="Only these targets, separated by commas; an optional one runs when named here.")
+    ] = "",
+    arms: Annotated[str, typer.Option(help="Only these arms, separated by commas; trivial arms always run.")] = "",
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="key=value, e.g. training.classifier.epochs=30.")
+        list[str] | None,
+        typer.Option("--set", help="Change a key of the study, e.g. training.classifier.epochs=30; may be repeated."),
     ] = None,
     seed: Annotated[
-        list[int] | None, typer.Option(help="Seed; repeat the option for several. All are reported.")
+        list[int] | None, typer.Option(help="Seed of the training; may be repeated. All are reported.")
     ] = None,
     folds: Annotated[
-        str, typer.Option(help="Train only these folds now (e.g. 0,1): one process a GPU, one folder.")
+        str,
+        typer.Option(
+            help="Train only these folds now, e.g. 0,1. Several processes can share OUT so; the last one reports."
+        ),
     ] = "",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")] = "auto",
+    device: Annotated[str, typer.Option(help="Where networks run: auto, cpu, cuda, cuda:1, mps.")] = "auto",
     workers: Annotated[int, typer.Option(help="Processes that prepare cases; 0 takes all cores.")] = 0,
     engine: Annotated[str, typer.Option(help="Where cases are prepared: local, threads, serial, ray, dask.")] = "local",
 ) -> None:
-    """Run STUDY on CASES: prepare, train every arm, evaluate, report, and leave a bundle a model in OUT/bundles."""
+    """Run STUDY on CASES: train and validate every arm, write OUT/report.html and a bundle of each in OUT/bundles."""
     from hounsfield.cli.progress import Bars
     from hounsfield.studies import load
     from hounsfield.studies.runner import Machine, run_study
 
-    protocol = load.load(study, profile=profile, overrides=set_ or (), arms=_listed(arms), seeds=seed or ())
+    wanted = _numbers(folds)
+    protocol = load.load(
+        study,
+        profile=profile,
+        overrides=set_ or (),
+        targets=_listed(targets),
+        arms=_listed(arms),
+        seeds=seed or (),
+    )
     machine = Machine(device=device, workers=workers, engine=engine)
-    wanted = tuple(int(fold) for fold in _listed(folds))
     result = run_study(protocol, cases, out, machine=machine, folds=wanted, progress=Bars())
     for line in result.summary:
         typer.echo(line)
     if result.report is not None:
         typer.echo(f"report: {result.report}")
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    if not all(item.isdecimal() for item in _listed(text)):
+        raise typer.BadParameter(f"--folds takes numbers separated by commas, counted from 0; got '{text}'")
+    return tuple(int(item) for item in _listed(text))
+
+
+@app.command()
+def phantoms(
+    out: Annotated[Path, typer.Option(help="Folder of the study; the same command on it again goes on.")],
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Few cubes and epochs, to see it run; proves nothing.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of the simulated cubes and the training.")] = 1,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")] = "auto",
+    workers: Annotated[int, typer.Option(help="Processes that prepare cases; 0 takes all cores.")] = 0,
+) -> None:
+    """Prove on simulated cubes of known truth that the arms behave as theory says; a page of verdicts in OUT."""
+    from hounsfield.cli.progress import Bars
+    from hounsfield.studies.phantoms import run_phantoms
+    from hounsfield.studies.runner import Machine
+
+    machine = Machine(device=device, workers=workers)
+    for line in run_phantoms(out, quick=quick, seed=seed, machine=machine, progress=Bars()):
+        typer.echo(line)
 
 
 def _listed(text: str) -> list[str]:

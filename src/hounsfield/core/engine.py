@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import BrokenExecutor
 from typing import Any, TypeVar
 
 from hounsfield.core.errors import RunError
@@ -49,9 +50,15 @@ def each(
     if engine == "local" and count == 1:
         engine = "serial"  # one process more would only cost its start
     results: list[Any] = []
-    with joblib.parallel_config(backend=_BACKENDS[engine]):
-        stream = joblib.Parallel(n_jobs=count, return_as="generator")(joblib.delayed(function)(item) for item in work)
-        results.extend(progress(stream, len(work), label))
+    try:
+        with joblib.parallel_config(backend=_BACKENDS[engine]):
+            calls = (joblib.delayed(function)(item) for item in work)
+            results.extend(progress(joblib.Parallel(n_jobs=count, return_as="generator")(calls), len(work), label))
+    except BrokenExecutor as error:  # a worker was killed from outside
+        raise RunError(
+            "a worker process was ended by the system, most often for want of memory; run it again with fewer workers "
+            "(--workers 1)."
+        ) from error
     return results
 
 

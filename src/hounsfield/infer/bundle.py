@@ -9,13 +9,14 @@ Nothing in a bundle can run code, and a file that was altered is refused.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
@@ -77,6 +78,7 @@ class BundleCard(_Part):
     values: list[list[str]] = []  # per class, the values of the column that are merged into it
     needs_mask: bool
     mask: Literal["expert", "auto"] = "expert"
+    image_kind: Kind | None = None  # fusion: kind of the arm whose network is mixed in
     fill: Literal["zero", "air"] = "zero"
     flips: bool = False
     preparation: Preparation
@@ -86,9 +88,10 @@ class BundleCard(_Part):
     trained_on: dict[str, Any] = {}
 
     def class_of(self, value: Any) -> str | None:
-        """The class of a cell of the label column, or None."""
+        """The class of a cell of the label column: by the values that the study merged, else by its own name."""
         text = as_text(value)
-        return next((name for name, merged in zip(self.classes, self.values, strict=False) if text in merged), None)
+        own = text if text in self.classes else None
+        return next((name for name, merged in zip(self.classes, self.values, strict=False) if text in merged), own)
 
     @property
     def digest(self) -> str:
@@ -151,24 +154,40 @@ def read_bundle(folder: Path) -> Bundle:
         inner = sorted(item.parent.name for item in folder.glob("*/bundle.json"))
         hint = f" It holds bundles: {', '.join(inner)}; name one of them." if inner else ""
         raise BundleError(f"'{folder.name}' is no bundle (no bundle.json in it).{hint}")
-    try:
-        card = BundleCard.model_validate_json(file.read_text(encoding="utf-8"))
-    except (ValidationError, UnicodeDecodeError) as error:
-        raise BundleError(
-            f"bundle '{folder.name}': bundle.json is damaged or of another version; copy the bundle anew."
-        ) from error
-    if card.format > FORMAT:
-        raise BundleError(
-            f"bundle '{folder.name}' has format {card.format}, this version reads {FORMAT}; update hounsfield."
-        )
+    card = _card(folder.name, file)
     return Bundle(card, tuple(_member(folder, member) for member in card.members))
 
 
+def _card(name: str, file: Path) -> BundleCard:
+    damaged = f"bundle '{name}': bundle.json is damaged or not of this package; copy the bundle anew."
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        found = content["format"] if isinstance(content, dict) else None
+        # Before anything else: a later format may hold keys that this version does not know.
+        if isinstance(found, int) and found > FORMAT:
+            raise BundleError(f"bundle '{name}' has format {found}, this version reads {FORMAT}; update hounsfield.")
+        card = BundleCard.model_validate(content)
+    except BundleError:
+        raise
+    except (ValueError, KeyError, RecursionError, OSError) as error:
+        raise BundleError(damaged) from error
+    if not card.members or len(card.classes) < 2 or len(set(card.classes)) < len(card.classes):
+        raise BundleError(damaged)
+    return card
+
+
 def _member(folder: Path, card: MemberCard) -> Member:
-    path = (folder / card.file).resolve()
-    if folder.resolve() not in path.parents:
-        raise BundleError(f"bundle '{folder.name}': a member lies outside the bundle; refused.")
-    if not path.is_file():
+    try:
+        path = (folder / card.file).resolve()
+        inside, there = folder.resolve() in path.parents, path.is_file()
+    except (OSError, ValueError, RuntimeError):  # a name that no file can have, a link to itself
+        inside = there = False
+    if not inside:
+        raise BundleError(
+            f"bundle '{folder.name}': bundle.json names a member outside of the bundle, which is not opened. "
+            "Get the bundle anew from where it was made."
+        )
+    if not there:
         raise BundleError(f"bundle '{folder.name}': {card.file} is missing; copy the bundle anew.")
     if sha256_of_file(path) != card.sha256:
         raise BundleError(
@@ -177,7 +196,7 @@ def _member(folder: Path, card: MemberCard) -> Member:
         )
     try:
         flat = load_file(path)
-    except SafetensorError as error:
+    except (SafetensorError, KeyError, ValueError, TypeError) as error:  # the latter: a type of number NumPy lacks
         raise BundleError(
             f"bundle '{folder.name}': {card.file} is no safetensors file; copy the bundle anew."
         ) from error

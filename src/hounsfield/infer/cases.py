@@ -9,16 +9,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from hounsfield.core.atomic import atomic_file
 from hounsfield.core.content import sha256_of
-from hounsfield.core.errors import BundleError, ProblemsError
+from hounsfield.core.errors import BundleError, Problem, ProblemsError
 from hounsfield.core.progress import Progress, silent
 from hounsfield.core.types import FloatArray
 from hounsfield.data.prepare import PreparedSet, prepare_cases
 from hounsfield.infer.bundle import Bundle, BundleCard
+from hounsfield.infer.device import device_of
 from hounsfield.infer.measure import MeasureCubes, outline
 from hounsfield.infer.model import Cubes, Output, mean_output, models_of
 from hounsfield.stats.overlap import assd, dice
-from hounsfield.tables.cases import read_cases
+from hounsfield.tables.cases import Case, read_cases
 from hounsfield.tables.predictions import write_predictions
 
 
@@ -34,19 +36,20 @@ def predict_cases(
 ) -> Path:
     """Applies a bundle to every case of a table and writes `out`/predictions.parquet.
 
-    The label is taken over where the table has the bundle's target as a column and its cells are class names. Cases
-    that can't be prepared are named in `out`/set_aside.csv; the others go on.
+    The label is taken over where the table has the bundle's column, or one of the target's name, and its cells are
+    values or names of the bundle's classes. Cases that can't be prepared, and those without the outline that the
+    bundle needs, are named in `out`/set_aside.csv; the others go on.
 
     Returns: path of the predictions.
-    Raises: ProblemsError when no case can be predicted; MaskError when the bundle needs outlines that are not there.
+    Raises: BundleError when the bundle needs outlines and no case has one; ProblemsError when no case can be predicted.
     """
-    table = read_cases(cases)
+    device = device_of(device)
+    usable, aside = _usable(bundle.card, read_cases(cases).cases())
     with tempfile.TemporaryDirectory(prefix="hounsfield-") as cache:
-        prepared = prepare_cases(
-            table.cases(), bundle.card.preparation, Path(cache), workers=workers, progress=progress
-        )
+        prepared = prepare_cases(usable, bundle.card.preparation, Path(cache), workers=workers, progress=progress)
+    aside += prepared.set_aside
     if not len(prepared):
-        raise ProblemsError("no case could be prepared:", prepared.set_aside[:20])
+        raise ProblemsError("no case could be prepared:", aside[:20])
     output = predict_prepared(bundle, prepared, device=device, progress=progress)
     frame = _frame(bundle.card, prepared, output)
     path = out / "predictions.parquet"
@@ -54,10 +57,35 @@ def predict_cases(
     write_predictions(frame, path, classes=classes)
     if csv:
         write_predictions(frame, path.with_suffix(".csv"), classes=classes)
-    if prepared.set_aside:
-        rows = [{"where": item.where, "what": item.what, "remedy": item.remedy} for item in prepared.set_aside]
-        pd.DataFrame(rows).to_csv(out / "set_aside.csv", index=False)
+    _write_aside(aside, out / "set_aside.csv")
     return path
+
+
+def _usable(card: BundleCard, cases: list[Case]) -> tuple[list[Case], list[Problem]]:
+    """The cases with all that the bundle needs, and why the others are set aside."""
+    bare = [case for case in cases if case.mask is None] if card.needs_mask else []
+    if bare and len(bare) == len(cases):
+        raise _no_outline(card, len(bare), bare[0].case_id)
+    what = f"has no mask, and the arm '{card.arm}' needs an expert's outline; left out."
+    aside = [Problem(f"case {case.case_id}", what, "Add its mask.") for case in bare]
+    return [case for case in cases if case not in bare], aside
+
+
+def _no_outline(card: BundleCard, count: int, first: str) -> BundleError:
+    return BundleError(
+        f"arm '{card.arm}' needs an expert's outline of every lesion, and {count} case(s) have none "
+        f"(first: {first}). Add masks, or use a bundle that outlines by itself (auto_mask, joint)."
+    )
+
+
+def _write_aside(aside: list[Problem], path: Path) -> None:
+    """The cases left out, by name; no file when there is none, and none of an earlier prediction stays."""
+    if not aside:
+        path.unlink(missing_ok=True)
+        return
+    rows = [{"where": item.where, "what": item.what, "remedy": item.remedy} for item in aside]
+    with atomic_file(path) as temporary:
+        pd.DataFrame(rows).to_csv(temporary, index=False)
 
 
 def predict_prepared(
@@ -70,10 +98,7 @@ def predict_prepared(
     card = bundle.card
     without = [case.case_id for case, has in zip(prepared.cases, prepared.has_mask, strict=True) if not has]
     if card.needs_mask and without:
-        raise BundleError(
-            f"arm '{card.arm}' needs an expert's outline of every lesion, and {len(without)} case(s) have none "
-            f"(first: {without[0]}). Add masks, or use a bundle that outlines by itself (auto_mask, joint)."
-        )
+        raise _no_outline(card, len(without), without[0])
     cubes = _cubes(prepared, with_masks=not without)
     measure = MeasureCubes(card.preparation)
     models = models_of(bundle)
@@ -111,7 +136,7 @@ def _frame(card: BundleCard, prepared: PreparedSet, output: Output) -> pd.DataFr
             "fold": 0,
             "seed": card.members[0].seed,
             "target": card.target,
-            "label": [card.class_of(case.values.get(card.column)) for case in prepared.cases],
+            "label": [_label(card, case) for case in prepared.cases],
             "decision": decisions(card, output.prob),
             "bundle": card.digest[:16],
         }
@@ -128,6 +153,11 @@ def _frame(card: BundleCard, prepared: PreparedSet, output: Output) -> pd.DataFr
         frame["dice"] = [dice(mask, one) if has else np.nan for mask, one, has in pairs]
         frame["asd_mm"] = [assd(mask, one, spacing_mm=spacing) if has else np.nan for mask, one, has in pairs]
     return frame
+
+
+def _label(card: BundleCard, case: Case) -> str | None:
+    column = card.column if card.column in case.values else card.target
+    return card.class_of(case.values.get(column))
 
 
 def identity_of(card: BundleCard) -> str:

@@ -56,6 +56,7 @@ class Model:
         networks: IMAGE gives class logits, SEGMENTER the mask where IMAGE gives none.
         features: FEATURES is fed the measured features, MIX the log odds of FEATURES and IMAGE.
         mask: whose outline the features are measured on.
+        image_kind: of a fusion, the kind of the arm that IMAGE was trained as: it is fed what it was trained on.
     """
 
     kind: str
@@ -65,6 +66,7 @@ class Model:
     mask: str = "expert"
     fill: str = "zero"
     flips: bool = False
+    image_kind: str | None = None
 
     def predict(self, cubes: Cubes, *, measure: MeasureCubes, device: str = "auto", batch_size: int = 32) -> Output:
         """Applies the model.
@@ -80,28 +82,29 @@ class Model:
         if self.kind == "features":
             return Output(self._feature_prob(cubes, soft, measure), soft)
         image_prob, own = self._image_prob(cubes, device, batch_size)
-        soft = own if own is not None else soft
+        drawn = own if own is not None else soft
         if self.kind != "fusion":
-            return Output(image_prob, soft)
+            return Output(image_prob, drawn)
+        # Features are measured on the outline that they were fitted on, SEGMENTER's, whatever IMAGE draws.
         mixed = mixer_table(self._feature_prob(cubes, soft, measure), image_prob)
-        return Output(self.features[MIX].prob(mixed), soft)
+        return Output(self.features[MIX].prob(mixed), drawn)
 
     def _soft(self, cubes: Cubes, device: str, batch_size: int) -> FloatArray | None:
         if SEGMENTER not in self.networks:
             return None
         mask = apply(
-            self.networks[SEGMENTER].to(device), _tensor(cubes.image), flips=self.flips, batch_size=batch_size
+            _placed(self.networks[SEGMENTER], device), _tensor(cubes.image), flips=self.flips, batch_size=batch_size
         ).mask
         return None if mask is None else mask.numpy()
 
     def _image_prob(self, cubes: Cubes, device: str, batch_size: int) -> tuple[FloatArray, FloatArray | None]:
         laid = None
-        if self.kind == "expert_mask":
+        if (self.image_kind or self.kind) == "expert_mask":
             if cubes.mask is None:
                 raise MaskError("this model was trained under an expert's outline and the cases have none; add masks.")
             laid = _tensor(cubes.mask)
         found = apply(
-            self.networks[IMAGE].to(device),
+            _placed(self.networks[IMAGE], device),
             _tensor(cubes.image),
             laid,
             classes=self.classes,
@@ -161,14 +164,46 @@ def assemble(
             built[part] = network.eval()
         for part, fed in features.items():
             fitted[part] = FeatureModel(tuple(fed), **weights[part])
-    except (RuntimeError, KeyError, TypeError) as error:
+            _require_shapes(fitted[part])
+    except (RuntimeError, KeyError, TypeError, ValueError) as error:  # ValueError: settings that no network takes
         raise BundleError("the stored weights do not fit their networks; copy the folder anew.") from error
     return built, fitted
 
 
+def _require_shapes(model: FeatureModel) -> None:
+    count = len(model.features)
+    sides = [getattr(model, name).shape for name in ("low", "high", "mean", "scale")]
+    if any(side != (count,) for side in sides) or model.weight.shape != (len(model.bias), count):
+        raise BundleError("a model of features holds arrays of other sizes than its features.")
+
+
 def _model(card: BundleCard, member: Member) -> Model:
     networks, features = assemble(member.card.networks, member.card.features, member.weights)
-    return Model(card.kind, len(card.classes), networks, features, card.mask, card.fill, card.flips)
+    missing = _parts_needed(card) - set(networks) - set(features)
+    if missing:
+        raise BundleError(f"a member lacks the part '{min(missing)}'; the bundle is damaged, copy it anew.")
+    return Model(
+        kind=card.kind,
+        classes=len(card.classes),
+        networks=networks,
+        features=features,
+        mask=card.mask,
+        fill=card.fill,
+        flips=card.flips,
+        image_kind=card.image_kind,
+    )
+
+
+def _parts_needed(card: BundleCard) -> set[str]:
+    needed = {"features": {FEATURES}, "fusion": {IMAGE, FEATURES, MIX}}.get(card.kind, {IMAGE})
+    return needed | ({SEGMENTER} if card.kind in ("features", "fusion") and card.mask == "auto" else set())
+
+
+def _placed(network: nn.Module, device: str) -> nn.Module:
+    """The network on its device, in one memory layout: the order of additions follows the layout, so a network just
+    trained and the same one read from a file would else differ in the last bits."""
+    network.to(device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    return network
 
 
 def _tensor(array: AnyArray) -> torch.Tensor:

@@ -17,6 +17,7 @@ from hounsfield.data.cube import paste_cube, prepare_case
 from hounsfield.data.preparation import PreparedCase
 from hounsfield.infer.bundle import Bundle
 from hounsfield.infer.cases import decisions, identity_of
+from hounsfield.infer.device import device_of
 from hounsfield.infer.lesions import Lesion, read_lesions
 from hounsfield.infer.measure import MeasureCubes, outline
 from hounsfield.infer.model import Cubes, mean_output, models_of
@@ -45,16 +46,18 @@ def predict_series(
         lesions: CSV with the columns lesion_id, x_mm, y_mm, z_mm.
         representation: of the DICOM Segmentation; auto takes binary for one lesion, labelmap for several.
     Returns: what was written, by name: findings (CSV), masks (NIfTI, one number a lesion), segmentation, report.
-    Raises: SeriesError for the series, ProblemsError for the points, BundleError for a bundle that draws no outline.
+        A bundle that draws no outline (raw) gives findings alone: there is nothing to put into DICOM.
+    Raises: SeriesError for the series, ProblemsError for the points, BundleError for a bundle that needs an expert's
+        outline.
     """
-    card = bundle.card
+    card, device = bundle.card, device_of(device)
     if card.needs_mask:
         raise BundleError(
             f"arm '{card.arm}' needs an expert's outline, and a point is all there is. "
             "Use a bundle that outlines by itself (auto_mask, joint, multitask)."
         )
-    source = read_series(series, series_uid=series_uid)
     points = read_lesions(lesions)
+    source = read_series(series, series_uid=series_uid)
     prepared = _prepare(bundle, source, points)
     models = models_of(bundle)
     cubes = Cubes(np.stack([one.image for one in prepared]))
@@ -69,7 +72,10 @@ def predict_series(
             for point, prob, decision in zip(points, probs, called, strict=True)
         ]
         return {"findings": _write_table(out, rows)}
-    masks = [_on_series(soft, one, source.volume) for soft, one in zip(output.mask, prepared, strict=True)]
+    masks = [
+        _on_series(soft, one, point, source.volume)
+        for soft, one, point in zip(output.mask, prepared, points, strict=True)
+    ]
     findings = [
         _finding(number, point, mask, source.volume, prob, decision)
         for number, (point, mask, prob, decision) in enumerate(zip(points, masks, probs, called, strict=True), 1)
@@ -89,12 +95,16 @@ def _prepare(bundle: Bundle, source: Series, points: list[Lesion]) -> list[Prepa
     return prepared
 
 
-def _on_series(soft: FloatArray, prepared: PreparedCase, volume: Volume) -> BoolArray:
+def _on_series(soft: FloatArray, prepared: PreparedCase, point: Lesion, volume: Volume) -> BoolArray:
     """The outline on the grid of the series, never empty."""
     pasted = paste_cube(soft.astype(np.float32), prepared, volume).array
-    if not pasted.any():  # nothing suspected anywhere: the voxel at the given point stands for the lesion
-        pasted = paste_cube(outline(soft).astype(np.float32), prepared, volume).array
-    return outline(pasted)
+    if pasted.any():
+        return outline(pasted)
+    # Nothing suspected anywhere, or between two slices only: the voxel at the given point stands for the lesion.
+    mask = np.zeros(volume.shape, dtype=bool)
+    nearest = np.rint(volume.to_index(np.asarray([point.centre_mm]))[0]).astype(int)
+    mask[tuple(np.clip(nearest, 0, np.asarray(volume.shape) - 1))] = True
+    return mask
 
 
 def _finding(

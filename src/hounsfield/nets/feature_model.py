@@ -41,9 +41,12 @@ class FeatureModel:
 
     def logits(self, table: Mapping[str, FloatArray]) -> FloatArray:
         """(N, C) class scores of N rows; TableError when a feature is missing."""
-        values = (np.clip(design(table, self.features), self.low, self.high) - self.mean) / self.scale
-        # A feature that can't be measured (a kurtosis of one voxel) stands at the training mean: it says nothing.
-        values = np.where(np.isfinite(values), values, 0.0)
+        values = design(table, self.features)
+        known = np.isfinite(values)
+        values = (np.clip(values, self.low, self.high) - self.mean) / self.scale
+        # A feature that can't be measured (a kurtosis of one voxel, a logarithm of 0) stands at the training mean, as
+        # in training: it says nothing.
+        values = np.where(known, values, 0.0)
         return np.asarray(values @ self.weight.T + self.bias, dtype=np.float64)
 
     def prob(self, table: Mapping[str, FloatArray]) -> FloatArray:

@@ -9,70 +9,84 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+from hounsfield.core.types import AnyArray
 from hounsfield.infer.bundle import BundleCard, MemberCard, OperatingPoint, write_bundle
 from hounsfield.stats.operating_point import youden
 from hounsfield.studies.card import model_card
+from hounsfield.studies.cohort import Cohort
 from hounsfield.studies.pieces import Unit, parts_of_piece, read_weights
 from hounsfield.studies.study import Study
 
 FIRST = 0  # repetition whose models a bundle holds: further ones only show how much a split matters
 
 
-def write_bundles(out: Path, study: Study, units: Sequence[Unit], predictions: pd.DataFrame) -> list[Path]:
+def write_bundles(
+    out: Path, study: Study, cohort: Cohort, units: Sequence[Unit], predictions: pd.DataFrame
+) -> list[Path]:
     """Writes `out`/bundles/ARM, or ARM--TARGET where a study has several targets; returns the folders."""
     written = []
+    units = [unit for unit in units if unit.repetition == FIRST]
     for target in study.targets:
+        learnt = _learnt_from(cohort, target, units)
         for arm in study.arms:
             name = arm if len(study.targets) == 1 else f"{arm}--{target}"
             folder = out / "bundles" / name
             rows = predictions[(predictions["arm"] == arm) & (predictions["target"] == target)]
-            _write(folder, out, study, [unit for unit in units if unit.repetition == FIRST], arm, target, rows)
+            members, weights = _members(out, units, target, arm)
+            card = _card(study, arm, target, members, rows, learnt)
+            write_bundle(folder, card, weights, model_card(study, card, rows))
             written.append(folder)
     return written
 
 
-def _write(
-    folder: Path, out: Path, study: Study, units: Sequence[Unit], arm: str, target: str, rows: pd.DataFrame
-) -> None:
+def _learnt_from(cohort: Cohort, target: str, units: Sequence[Unit]) -> dict[str, int]:
+    """Cases and patients that the members together were trained on."""
+    seen = np.zeros(len(cohort.cases), dtype=bool)
+    for unit in units:
+        seen |= cohort.target_part(target, unit.repetition, unit.fold, "train")
+    return {"cases": int(seen.sum()), "patients": len(set(cohort.patient_id[seen]))}
+
+
+def _members(
+    out: Path, units: Sequence[Unit], target: str, arm: str
+) -> tuple[list[MemberCard], list[dict[str, dict[str, AnyArray]]]]:
     members, weights = [], []
     for unit in units:
         piece = out / "pieces" / unit.name / target / arm
         networks, features = parts_of_piece(piece)
-        members.append(
-            MemberCard(
-                file="",
-                sha256="",
-                repetition=unit.repetition,
-                fold=unit.fold,
-                seed=unit.seed,
-                networks=networks,
-                features=features,
-            )
-        )
+        place = {"repetition": unit.repetition, "fold": unit.fold, "seed": unit.seed}
+        members.append(MemberCard(file="", sha256="", networks=networks, features=features, **place))
         weights.append(read_weights(piece))
+    return members, weights
+
+
+def _card(
+    study: Study, arm: str, target: str, members: list[MemberCard], rows: pd.DataFrame, learnt: dict[str, int]
+) -> BundleCard:
     how = study.arms[arm]
-    classes = list(study.targets[target].classes)
-    card = BundleCard(
+    merged = study.targets[target].classes
+    return BundleCard(
         name=study.name,
         arm=arm,
         title=how.title,
         kind=how.kind,
         target=target,
         column=study.targets[target].column,
-        classes=classes,
-        values=[study.targets[target].classes[name] for name in classes],
+        classes=list(merged),
+        values=list(merged.values()),
         needs_mask=how.needs_mask,
         mask=how.mask,
+        image_kind=study.arms[how.image].kind if how.kind == "fusion" else None,
         fill=study.networks.fill,
         flips=study.networks.flips,
         preparation=study.preparation,
-        operating_point=_operating_point(rows, classes),
+        operating_point=_operating_point(rows, list(merged)),
         members=members,
-        trained_on={"cases": int(rows["case_id"].nunique()), "patients": int(rows["patient_id"].nunique())},
+        trained_on=learnt,
     )
-    write_bundle(folder, card, weights, model_card(study, card, rows))
 
 
 def _operating_point(rows: pd.DataFrame, classes: list[str]) -> OperatingPoint | None:

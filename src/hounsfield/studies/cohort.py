@@ -12,17 +12,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hounsfield.catalog.split import hold_out, k_fold
+from hounsfield.catalog.split import PARTS, assert_patients_apart, hold_out, k_fold
 from hounsfield.core.content import sha256_of
 from hounsfield.core.errors import Problem, ProblemsError, StudyError
 from hounsfield.core.progress import Progress
 from hounsfield.core.registry import nearest
 from hounsfield.core.types import BoolArray, FloatArray, IntArray
 from hounsfield.data.prepare import PreparedSet, prepare_cases
-from hounsfield.studies.study import Study, Target, plain
+from hounsfield.studies.study import Study, Target
 from hounsfield.tables.cases import Case, read_cases
+from hounsfield.tables.cells import as_text
 
 NO_CLASS = -1
+_SHOWN = 20  # problems in one message; more help no better
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,26 +98,41 @@ def make_cohort(
     """
     table = read_cases(cases_path)
     _require_columns(study, table.frame)
-    wanted: list[Case] = []
-    unlabelled: list[Case] = []
-    for case in table.cases():
-        known = any(target.class_of(case.values.get(target.column)) for target in study.targets.values())
-        (wanted if known else unlabelled).append(case)
-    aside = [_no_class(case, study) for case in unlabelled]
-    if not wanted:
-        raise ProblemsError("no case belongs to a class of this study:", aside[:20])
+    wanted, aside = _usable(study, table.cases())
     prepared = prepare_cases(wanted, study.preparation, cache, workers=workers, engine=engine, progress=progress)
     aside += list(prepared.set_aside)
     if not len(prepared):
-        raise ProblemsError("no case could be prepared:", aside[:20])
+        raise ProblemsError("no case could be prepared:", aside[:_SHOWN])
     labels = {name: _indices(prepared.cases, target) for name, target in study.targets.items()}
     ratings = _ratings(study, prepared.cases)
     return Cohort(prepared, labels, ratings, _split(study, prepared.cases), tuple(aside))
 
 
+def _usable(study: Study, cases: list[Case]) -> tuple[list[Case], list[Problem]]:
+    """The cases that have a class and, where an arm learns from outlines, a mask; and why the others are left out."""
+    labelled = [
+        case
+        for case in cases
+        if any(target.class_of(case.values.get(target.column)) for target in study.targets.values())
+    ]
+    aside = [_no_class(case, study) for case in cases if case not in labelled]
+    if not labelled:
+        raise ProblemsError("no case belongs to a class of this study:", aside[:_SHOWN])
+    learners = [name for name, arm in study.arms.items() if arm.learns_from_masks]
+    if not learners:
+        return labelled, aside
+    what = f"has no mask, and arms learn from it ({', '.join(learners)}); left out."
+    bare = [Problem(f"case {case.case_id}", what, "Add its mask.") for case in labelled if case.mask is None]
+    usable = [case for case in labelled if case.mask is not None]
+    if not usable:
+        raise ProblemsError("no case can be learnt from:", bare[:_SHOWN])
+    return usable, aside + bare
+
+
 def _require_columns(study: Study, frame: pd.DataFrame) -> None:
-    columns = {target.column for target in study.targets.values()} | {study.split.stratify or ""} - {""}
-    missing = sorted(columns - set(frame.columns) - {""})
+    columns = {target.column for target in study.targets.values()}
+    columns |= {study.split.stratify or "", study.split.column or ""} - {""}
+    missing = sorted(columns - set(frame.columns))
     if missing:
         problems = [
             Problem(f"column {name}", "the cases table has no such column.", nearest(name, frame.columns).strip())
@@ -127,7 +144,8 @@ def _require_columns(study: Study, frame: pd.DataFrame) -> None:
 def _no_class(case: Case, study: Study) -> Problem:
     column = next(iter(study.targets.values())).column
     value = case.values.get(column)
-    what = "has no label" if value is None else f"has the label '{plain(value)}', which no class of the study holds"
+    text = as_text(value)
+    what = "has no label" if text is None else f"has the label '{text}', which no class of the study holds"
     return Problem(f"case {case.case_id}", f"{what} (column {column}); left out.")
 
 
@@ -160,17 +178,38 @@ def _split(study: Study, cases: tuple[Case, ...]) -> pd.DataFrame:
         {
             "case_id": [case.case_id for case in cases],
             "patient_id": [case.patient_id for case in cases],
-            column: [plain(case.values.get(column)) for case in cases],
+            column: [as_text(case.values.get(column)) or "none" for case in cases],
         }
     )
     if frame[column].nunique() < 2:
         raise StudyError(
-            f"all {len(frame)} cases have the value '{frame[column].iloc[0]}' in column {column}; "
+            f"all {len(frame)} case(s) have the value '{frame[column].iloc[0]}' in column {column}; "
             "nothing can be told apart. Check the label column."
         )
+    if how.column is not None:
+        return _given(frame[["case_id", "patient_id"]], [as_text(case.values.get(how.column)) for case in cases])
     # The split has a seed of its own, fixed: seeds of the study change the training, never who is in the test part.
     if how.kind == "k_fold":
         return k_fold(
             frame, label=column, seed=0, folds=how.folds, validation=how.validation, repetitions=how.repetitions
         )
     return hold_out(frame, label=column, seed=0, test=how.test, validation=how.validation, repetitions=how.repetitions)
+
+
+def _given(frame: pd.DataFrame, parts: list[str | None]) -> pd.DataFrame:
+    """The split that the cases table itself states, as one fold; the patient rule holds for it as for any other.
+
+    Raises: ProblemsError naming the cases whose part is none of `PARTS`; StudyError when a patient is in two parts.
+    """
+    wrong = [
+        Problem(f"case {case_id}", f"its part is '{part}'.", f"Write one of {', '.join(PARTS)}.")
+        for case_id, part in zip(frame["case_id"], parts, strict=True)
+        if part not in PARTS
+    ]
+    if wrong:
+        raise ProblemsError("the column of the split does not give every case a part:", wrong[:_SHOWN])
+    split = frame.assign(repetition=0, fold=0, part=pd.Series(parts, index=frame.index, dtype=str)).sort_values(
+        "case_id", ignore_index=True
+    )
+    assert_patients_apart(split)
+    return split

@@ -92,11 +92,10 @@ def tensors(cohort: Cohort, keep: BoolArray, label: AnyArray | None) -> Tensors:
     return Tensors(image, mask, None if label is None else torch.from_numpy(np.asarray(label)[keep]), ratings)
 
 
-def settings_of(study: Study, device: str) -> ArrangementSettings:
-    """The study's networks and trainings in the form that the arrangements take."""
-    trainings = {
-        name: training.model_copy(update={"device": device}) for name, training in dict(study.training).items()
-    }
+def settings_of(study: Study, device: str, *, ratings: bool = True) -> ArrangementSettings:
+    """The study's networks and trainings in the form that the arrangements take; without `ratings` none are learnt."""
+    changes: dict[str, Any] = {"device": device} | ({} if ratings else {"auxiliary_weight": 0.0})
+    trainings = {name: training.model_copy(update=changes) for name, training in dict(study.training).items()}
     return ArrangementSettings(
         unet=DilatedUnetConfig.model_validate(study.networks.segmenter),
         network=NoduleClassifierConfig.model_validate(study.networks.classifier),
@@ -140,6 +139,11 @@ def _fusion(bench: Bench, arm: Arm) -> Trained:
     networks = {IMAGE: bench.models[arm.image].networks[IMAGE]} | (_segmenter(bench) if arm.mask == "auto" else {})
     parts = {FEATURES: _fit(bench, arm, networks)}
     keep = bench.validation
+    if len(np.unique(bench.cohort.labels[bench.target][keep])) < 2:
+        raise StudyError(
+            f"the validation part of fold {bench.unit.fold} holds one class only, and the mix of network and features "
+            "is weighed there; give more patients."
+        )
     cubes, device = cubes_of(bench.cohort, keep), bench.device
     image = bench.models[arm.image].predict(cubes, measure=bench.measure, device=device)
     alone = model_of(bench.study, bench.target, arm.model_copy(update={"kind": "features"}), networks, parts)
@@ -182,6 +186,7 @@ def model_of(
     features: Mapping[str, FeatureModel],
 ) -> Model:
     """An arm's parts as a model that predicts."""
+    image = study.arms[arm.image].kind if arm.kind == "fusion" else None
     return Model(
         kind=arm.kind,
         classes=len(study.targets[target].classes),
@@ -190,6 +195,7 @@ def model_of(
         mask=arm.mask,
         fill=study.networks.fill,
         flips=study.networks.flips,
+        image_kind=image,
     )
 
 

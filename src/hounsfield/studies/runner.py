@@ -17,29 +17,27 @@ import numpy as np
 import pandas as pd
 from torch import nn
 
-from hounsfield.core.atomic import atomic_file, write_json, write_text
-from hounsfield.core.errors import RunError, StudyError
-from hounsfield.core.manifest import environment
+from hounsfield.core.atomic import write_json
+from hounsfield.core.errors import StudyError
 from hounsfield.core.progress import Progress, silent
 from hounsfield.fit.arrangements import Stages
-from hounsfield.fit.hardware import choose
-from hounsfield.fit.training import Training
+from hounsfield.infer.device import device_of
 from hounsfield.studies.bundles import write_bundles
 from hounsfield.studies.cohort import Cohort, make_cohort
-from hounsfield.studies.load import dump
+from hounsfield.studies.folder import claim, write_down
+from hounsfield.studies.load import choose_targets, require_sound
 from hounsfield.studies.pieces import (
     Bench,
     Unit,
     load_piece,
     predict_piece,
-    read_json,
     settings_of,
     store_piece,
     tensors,
     train_piece,
 )
 from hounsfield.studies.reporting import report_run
-from hounsfield.studies.study import Study, Target
+from hounsfield.studies.study import Study
 from hounsfield.tables.predictions import write_predictions
 
 
@@ -78,30 +76,31 @@ def run_study(
     Raises: StudyError, ProblemsError for what is wrong with study and cases; RunError when `out` holds another run.
     """
     machine = machine or Machine()
-    study = study.model_copy(update={"targets": wanted_targets(study)})
-    _claim(out, study)
+    device = device_of(machine.device)
+    study = choose_targets(study, wanted_targets(study))
+    require_sound(study)
+    claim(out, study)
     cohort = make_cohort(study, cases, out / "cache", workers=machine.workers, engine=machine.engine, progress=progress)
-    _write_down(out, study, cohort)
+    write_down(out, study, cohort)
     units = [Unit(repetition, fold, seed) for repetition, fold in cohort.units() for seed in study.seeds]
     unknown = set(folds) - {unit.fold for unit in units}
     if unknown:
         raise StudyError(f"the study has no fold {min(unknown)}; folds are counted from 0.")
     for unit in (unit for unit in units if not folds or unit.fold in folds):
-        _run_unit(study, cohort, unit, out, device=_device(machine), progress=progress)
+        _run_unit(study, cohort, unit, out, device=device, progress=progress)
     if not all(_done(out, study, unit) for unit in units):
         return RunResult(out, None, ["These folds are done; the report is written when all are."])
     predictions = collect(out, study, units)
     classes = {name: list(target.classes) for name, target in study.targets.items()}
     write_predictions(predictions, out / "predictions.parquet", classes=classes)
-    write_bundles(out, study, units, predictions)
+    write_bundles(out, study, cohort, units, predictions)
     report, summary = report_run(out, study, cohort, units, predictions, progress=progress)
     return RunResult(out, report, summary)
 
 
-def wanted_targets(study: Study) -> dict[str, Target]:
+def wanted_targets(study: Study) -> list[str]:
     """The targets of a run: all but the optional ones, unless only those are left."""
-    wanted = {name: target for name, target in study.targets.items() if not target.optional}
-    return dict(wanted or study.targets)
+    return [name for name, target in study.targets.items() if not target.optional] or list(study.targets)
 
 
 def piece_folder(out: Path, unit: Unit, target: str, arm: str) -> Path:
@@ -118,47 +117,6 @@ def collect(out: Path, study: Study, units: Sequence[Unit]) -> pd.DataFrame:
         for arm in study.arms
     ]
     return pd.concat(frames, ignore_index=True)
-
-
-def _claim(out: Path, study: Study) -> None:
-    """The folder is this run's: new, or begun by the same resolved study."""
-    file, text = out / "study.yaml", dump(study)
-    if file.is_file():
-        before = file.read_text(encoding="utf-8")
-        if before != text:
-            changed = sorted(set(text.splitlines()) ^ set(before.splitlines()))
-            raise RunError(
-                f"'{out.name}' holds a run of another study or with other settings (first difference: "
-                f"{changed[0].strip() if changed else 'order'}). Give a new --out, or the settings it was begun with."
-            )
-        return
-    if out.is_dir() and any(out.iterdir()):
-        raise RunError(f"'{out.name}' is not empty and holds no run; give a new folder as --out.")
-    write_text(file, text)
-
-
-def _write_down(out: Path, study: Study, cohort: Cohort) -> None:
-    manifest = {
-        "study": study.name,
-        "seeds": study.seeds,
-        "cases": len(cohort.cases),
-        "patients": len(set(cohort.patient_id)),
-        "data": cohort.fingerprint(),
-        "environment": environment(),
-    }
-    file = out / "manifest.json"
-    if file.is_file():
-        if read_json(file)["data"] != manifest["data"]:
-            raise RunError(
-                f"the cases, images or masks have changed since '{out.name}' was begun; what it holds belongs to the "
-                "old ones. Give a new --out."
-            )
-        return
-    with atomic_file(out / "splits.csv") as path:
-        cohort.split.to_csv(path, index=False)
-    with atomic_file(out / "features.parquet") as path:
-        cohort.prepared.features.to_parquet(path, index=False)
-    write_json(file, manifest)
 
 
 def _run_unit(study: Study, cohort: Cohort, unit: Unit, out: Path, *, device: str, progress: Progress) -> None:
@@ -189,7 +147,7 @@ def _train_segmenter(study: Study, cohort: Cohort, unit: Unit, out: Path, device
     stages = Stages(
         tensors(cohort, train, None),
         tensors(cohort, validation, None),
-        settings_of(study, device),
+        settings_of(study, device, ratings=cohort.ratings is not None),
         seed=unit.seed,
         folder=out / "training" / unit.name,
         progress=progress,
@@ -224,7 +182,7 @@ def _bench(
     stages = Stages(
         tensors(cohort, train, label),
         tensors(cohort, validation, label),
-        settings_of(study, device),
+        settings_of(study, device, ratings=cohort.ratings is not None),
         classes=len(study.targets[target].classes),
         seed=unit.seed,
         folder=out / "training" / unit.name / target,
@@ -244,7 +202,3 @@ def _has(out: Path, unit: Unit, target: str, arm: str) -> bool:
 
 def _done(out: Path, study: Study, unit: Unit) -> bool:
     return all(_has(out, unit, target, arm) for target in study.targets for arm in study.arms)
-
-
-def _device(machine: Machine) -> str:
-    return str(choose(Training(device=machine.device), steps=0).device)

@@ -7,11 +7,19 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
-from hounsfield.core.registry import nearest
 from hounsfield.data.prepare import Preparation
 from hounsfield.fit.training import CLASSIFIER, JOINT, MULTITASK, SEGMENTER, Training
+from hounsfield.tables.cells import as_text
 
 
 class Settings(BaseModel):
@@ -28,6 +36,14 @@ class Target(Settings):
     classes: dict[str, list[str]] = Field(min_length=2)
     optional: bool = False  # runs only when it is asked for by name
 
+    @field_validator("classes", mode="before")
+    @classmethod
+    def _in_words(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        lists = {name: merged if isinstance(merged, list) else [merged] for name, merged in value.items()}
+        return {_word(name): [_word(one) for one in merged] for name, merged in lists.items()}
+
     @model_validator(mode="after")
     def _each_value_once(self) -> Target:
         values = [value for merged in self.classes.values() for value in merged]
@@ -37,19 +53,41 @@ class Target(Settings):
 
     def class_of(self, value: Any) -> str | None:
         """The class of a cell's value, or None when no class holds it."""
-        text = plain(value)
+        text = as_text(value)
         return next((name for name, values in self.classes.items() if text in values), None)
 
 
 class Split(Settings):
-    """How patients are parted; `stratify` is a column, by default that of the first target."""
+    """How patients are parted; `stratify` is a column, by default that of the first target.
 
-    kind: Literal["hold_out", "k_fold"] = "hold_out"
+    With kind `column` nothing is drawn: the column of that name says train, validation or test of each case. It is for
+    cases whose test part is another population by design.
+    """
+
+    kind: Literal["hold_out", "k_fold", "column"] = "hold_out"
     folds: int = Field(default=5, ge=2)
     repetitions: int = Field(default=1, ge=1)
     test: float = Field(default=0.3, gt=0, lt=1)  # hold-out only: share of cases
     validation: float = Field(default=0.2, gt=0, lt=1)  # share of the training part
     stratify: str | None = None
+    column: str | None = None  # kind column only
+
+    @model_validator(mode="after")
+    def _column_goes_with_its_kind(self) -> Split:
+        if (self.kind == "column") != (self.column is not None):
+            raise ValueError(
+                f"kind is {self.kind} and column is {self.column}; kind: column needs the name of the column that "
+                "says train, validation or test, and no other kind has one."
+            )
+        return self
+
+    @model_serializer(mode="wrap")
+    def _only_what_is_said(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A run folder is claimed by the text of its resolved study: one begun before this key existed must go on.
+        fields: dict[str, Any] = handler(self)
+        if self.column is None:
+            fields.pop("column", None)
+        return fields
 
 
 class Arm(Settings):
@@ -69,6 +107,11 @@ class Arm(Settings):
     def needs_mask(self) -> bool:
         """Whether an expert must outline the lesion at prediction time."""
         return self.kind == "expert_mask" or (self.kind in ("features", "fusion") and self.mask == "expert")
+
+    @property
+    def learns_from_masks(self) -> bool:
+        """Whether training it takes experts' outlines."""
+        return self.kind != "raw"
 
     @property
     def needs_segmenter(self) -> bool:
@@ -106,7 +149,7 @@ class AnchorRow(Settings):
 
 
 class Study(Settings):
-    """The protocol of one study, resolved."""
+    """The protocol of one study, resolved. Whether its parts fit together is judged by `rules.problems_of`."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     title: str
@@ -128,26 +171,9 @@ class Study(Settings):
     anchors: list[AnchorRow] = []
     anchors_note: str = ""
 
-    @model_validator(mode="after")
-    def _parts_fit(self) -> Study:
-        if not any(arm.trivial for arm in self.arms.values()):
-            raise ValueError(
-                "arms: a study has at least one trivial arm (lesion volume, age, ...); mark it trivial: true."
-            )
-        for name, arm in self.arms.items():
-            if arm.kind == "fusion" and arm.image not in self.arms:
-                raise ValueError(f"arms.{name}.image: no arm named '{arm.image}'.{nearest(arm.image, self.arms)}")
-            if arm.kind in ("features", "fusion") and not arm.features:
-                raise ValueError(f"arms.{name}.features: list at least one measured feature.")
-        for pair in self.comparisons:
-            for name in pair:
-                if name not in self.arms:
-                    raise ValueError(f"comparisons: no arm named '{name}'.{nearest(name, self.arms)}")
-        return self
 
-
-def plain(value: Any) -> str:
-    """A cell as text: '1' for 1, 1.0 and '1', because a column with one empty cell is read as floats."""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value).strip()
+def _word(value: Any) -> Any:
+    """A class or value as text: YAML reads an unquoted 1 as a number."""
+    if isinstance(value, bool):
+        raise ValueError("YAML takes an unquoted yes, no, true or false for a truth value; put it in quotation marks.")
+    return as_text(value) if isinstance(value, int | float) else value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from hounsfield.core.errors import ImageError
 from hounsfield.volume.itk import itk
 from hounsfield.volume.volume import Volume
 
+_HEADER_BYTES = 352  # of a NIfTI-1 file, with the four bytes that say there is no extension
 _ENDINGS = (".nii", ".nii.gz", ".nrrd", ".mha")
 
 
@@ -30,9 +32,24 @@ def write_volume(volume: Volume, path: Path | str) -> None:
     image.SetOrigin(volume.origin_mm)
     image.SetDirection(volume.direction.ravel().tolist())
     with atomic_file(path) as temporary:
+        failed = OSError(f"{path.name}: the file could not be written. Is the disk full, or the folder read-only?")
         try:
             sitk.WriteImage(image, str(temporary), useCompression=not path.name.lower().endswith(".nii"))
         except RuntimeError as error:
-            raise OSError(
-                f"{path.name}: the file could not be written. Is the disk full, or the folder read-only?"
-            ) from error
+            raise failed from error
+        # The library's NIfTI writer cuts the file off on a full disk and says nothing.
+        if path.name.lower().endswith((".nii", ".nii.gz")) and not _is_whole(temporary, array.nbytes):
+            raise failed
+
+
+def _is_whole(nifti: Path, voxel_bytes: int) -> bool:
+    """Whether the file holds a header and so many bytes of voxels."""
+    opened = gzip.open if nifti.name.lower().endswith(".gz") else open
+    size = 0
+    try:
+        with opened(nifti, "rb") as stream:
+            while block := stream.read(1 << 20):
+                size += len(block)
+    except EOFError:
+        return False
+    return size >= _HEADER_BYTES + voxel_bytes
