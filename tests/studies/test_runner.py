@@ -188,6 +188,22 @@ def test_a_folder_of_another_study_is_refused_and_the_difference_named(finished_
         run_study(load.choose_arms(other, ["raw"]), finished_run.cases, finished_run.out, machine=CPU)
 
 
+def test_words_and_comparisons_may_change(finished_run, tmp_path, no_report):
+    from hounsfield.studies.folder import claim
+
+    out = tmp_path / "run"
+    out.mkdir()
+    for name in ("study.yaml", "manifest.json"):
+        shutil.copy(finished_run.out / name, out)
+    arms = {name: arm.model_copy(update={"title": "better"}) for name, arm in finished_run.study.arms.items()}
+    better = finished_run.study.model_copy(update={"title": "Better", "arms": arms, "comparisons": []})
+    claim(out, better)
+    assert load.load(str(out / "study.yaml")) == better
+    (out / "study.yaml").write_text("- not\n- ours\n")
+    with pytest.raises(RunError, match="damaged"):
+        claim(out, better)
+
+
 def test_a_folder_that_holds_something_else_is_refused(finished_run, small, tmp_path):
     (tmp_path / "holiday").mkdir()
     (tmp_path / "holiday" / "photo.jpg").write_text("x")

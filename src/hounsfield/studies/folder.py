@@ -20,11 +20,26 @@ from hounsfield.studies.load import dump
 from hounsfield.studies.pieces import read_json
 from hounsfield.studies.study import Study
 
+# Keys of a study and of an arm that show in the report and change no prediction.
+_SHOWN = frozenset(
+    [
+        "title",
+        "description",
+        "trivial",
+        "question",
+        "citation",
+        "flaws",
+        "comparisons",
+        "anchors",
+        "anchors_note",
+        "bootstrap",
+    ]
+)
 MANIFEST = "manifest.json"  # written last: from then on the folder is bound to its study and cases
 
 
 def claim(out: Path, study: Study) -> None:
-    """The folder is this run's: new, or begun by the same resolved study.
+    """The folder is this run's: new, or begun by the same resolved study; words that the report shows may differ.
 
     Raises: RunError naming the first difference, or when the folder holds something else.
     """
@@ -33,9 +48,10 @@ def claim(out: Path, study: Study) -> None:
         before = file.read_text(encoding="utf-8")
         if before == text:
             return
-        if (out / MANIFEST).is_file():
+        other = difference(before, text)
+        if (out / MANIFEST).is_file() and other:
             raise RunError(
-                f"'{out.name}' holds a run of another study or with other settings ({difference(before, text)}). "
+                f"'{out.name}' holds a run of another study or with other settings ({other}). "
                 "Give a new --out, or the settings it was begun with."
             )
     elif out.exists() and not (out.is_dir() and all(item.name.startswith(".") for item in out.iterdir())):
@@ -45,11 +61,22 @@ def claim(out: Path, study: Study) -> None:
 
 
 def difference(before: str, now: str) -> str:
-    """The first key in which two resolved studies differ, with both values, in words."""
+    """The first key that decides a result and in which two resolved studies differ, in words; empty when none does."""
     try:
-        return _differ(yaml.safe_load(before), yaml.safe_load(now), "")
-    except yaml.YAMLError:
+        one, other = (_deciding(yaml.safe_load(text)) for text in (before, now))
+    except (yaml.YAMLError, AttributeError, KeyError):
         return "its study.yaml is damaged"
+    return "" if one == other else _differ(one, other, "")
+
+
+def _deciding(document: dict[str, Any]) -> dict[str, Any]:
+    """A study without what only the report shows: a better title is no reason to train again."""
+    kept = {key: value for key, value in document.items() if key not in _SHOWN}
+    arms = {
+        name: {key: value for key, value in arm.items() if key not in _SHOWN} for name, arm in document["arms"].items()
+    }
+    # The first target is the one by which a split is stratified, unless the study names a column.
+    return kept | {"arms": arms, "order of targets": list(document["targets"])}
 
 
 def _differ(before: Any, now: Any, place: str) -> str:
@@ -60,7 +87,6 @@ def _differ(before: Any, now: Any, place: str) -> str:
                 return f"{inner} is {'new' if key in now else 'gone'}"
             if before[key] != now[key]:
                 return _differ(before[key], now[key], inner)
-        return f"another order in {place or 'the file'}"
     return f"{place} was {str(before)[:80]}, is {str(now)[:80]}"
 
 
