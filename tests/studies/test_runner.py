@@ -122,6 +122,7 @@ def test_a_run_stopped_by_hand_at_every_stage_goes_on_to_the_same_bytes(
         assert all((one[name] == other[name]).all() for name in one)
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_bytes(finished_run, small, tmp_path, no_report):
     script = (
         "import os, signal, sys; from pathlib import Path\n"
