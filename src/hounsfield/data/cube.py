@@ -24,6 +24,7 @@ from hounsfield.volume.volume import Volume
 
 AIR_HU = -1024.0
 _TEXTURE_MARGIN_MM = 12.0  # in plane, around the cube: where its lung texture is learnt
+OF_THE_IMAGE = "field_"  # begins the names of features that take no mask
 Index = tuple[int, int, int]
 
 
@@ -84,7 +85,7 @@ def native_features(image: Volume, mask: Volume | None) -> dict[str, float]:
         and `volume.density.calcification`.
     """
     spacing = image.spacing_mm
-    field = {f"field_{axis}_mm": n * s for axis, n, s in zip("zyx", image.shape, spacing, strict=True)}
+    field = {f"{OF_THE_IMAGE}{axis}_mm": n * s for axis, n, s in zip("zyx", image.shape, spacing, strict=True)}
     if mask is None:
         return field
     start, stop = bounding_box(mask.array)

@@ -19,9 +19,9 @@ from hounsfield.core.content import sha256_of
 from hounsfield.core.engine import each
 from hounsfield.core.errors import HounsfieldError, Problem, RunError
 from hounsfield.core.progress import Progress, silent
-from hounsfield.core.types import AnyArray
+from hounsfield.core.types import AnyArray, BoolArray, FloatArray
 from hounsfield.data.cache import content_digest, entry_key, load, store
-from hounsfield.data.cube import native_features, paste_cube, prepare_case
+from hounsfield.data.cube import OF_THE_IMAGE, native_features, paste_cube, prepare_case
 from hounsfield.data.preparation import Preparation, PreparedCase
 from hounsfield.volume.read import read_mask, read_volume
 from hounsfield.volume.volume import Volume
@@ -68,6 +68,17 @@ class PreparedSet:
 
     def __len__(self) -> int:
         return len(self.cases)
+
+    def table(self, keep: BoolArray | None = None) -> dict[str, FloatArray]:
+        """Features of the cases of `keep` (default all) by name, (N,) each.
+
+        Where one of these cases has no mask, only the features that take none are there.
+        """
+        chosen = np.ones(len(self), dtype=bool) if keep is None else keep
+        numbers = self.features.loc[chosen].select_dtypes("number")
+        masked = bool(self.has_mask[chosen].all())
+        names = [name for name in numbers.columns if masked or str(name).startswith(OF_THE_IMAGE)]
+        return {str(name): numbers[name].to_numpy(dtype=np.float64) for name in names}
 
 
 def prepare_cases(

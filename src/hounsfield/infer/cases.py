@@ -117,11 +117,7 @@ def decisions(card: BundleCard, prob: FloatArray) -> list[str]:
 
 
 def _cubes(prepared: PreparedSet, *, with_masks: bool) -> Cubes:
-    if not with_masks:
-        return Cubes(prepared.images)
-    numbers = prepared.features.select_dtypes("number")
-    table = {str(name): numbers[name].to_numpy(dtype=np.float64) for name in numbers.columns}
-    return Cubes(prepared.images, prepared.masks, table)
+    return Cubes(prepared.images, prepared.masks if with_masks else None, prepared.table())
 
 
 def _frame(card: BundleCard, prepared: PreparedSet, output: Output) -> pd.DataFrame:

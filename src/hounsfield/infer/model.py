@@ -19,7 +19,7 @@ from hounsfield.core.types import AnyArray, FloatArray
 from hounsfield.infer.bundle import Bundle, BundleCard, Member, NetworkPart
 from hounsfield.infer.measure import MeasureCubes
 from hounsfield.nets.apply import apply
-from hounsfield.nets.feature_model import FeatureModel, log_odds
+from hounsfield.nets.feature_model import FeatureModel, log_odds, names_of
 
 IMAGE, SEGMENTER, FEATURES, MIX = "image", "segmenter", "features", "mix"  # names of the parts of a member
 
@@ -121,7 +121,7 @@ class Model:
             if soft is None:
                 raise BundleError("features of the automatic outline need the part 'segmenter'; the bundle is damaged.")
             return self.features[FEATURES].prob(measure(cubes.image, soft))
-        if not cubes.table:
+        if cubes.mask is None and not names_of(self.features[FEATURES].features) <= set(cubes.table):
             raise MaskError("this model measures an expert's outline and the cases have none; add masks.")
         return self.features[FEATURES].prob(cubes.table)
 

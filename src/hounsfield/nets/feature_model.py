@@ -6,7 +6,7 @@ stored as arrays like any network, so that nothing that is loaded can run code.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,6 +72,11 @@ def design(table: Mapping[str, FloatArray], features: tuple[str, ...]) -> FloatA
                 values = TRANSFORMS[prefix](values)
         columns.append(values)
     return np.stack(columns, axis=1)
+
+
+def names_of(features: Sequence[str]) -> set[str]:
+    """The measured features behind names with a transform: {'volume_mm3'} for ['log volume_mm3']."""
+    return {feature.split()[-1] for feature in features}
 
 
 def softmax(logits: FloatArray) -> FloatArray:

@@ -68,13 +68,6 @@ class Cohort:
         """(N,) which cases are in `part` of that fold and belong to a class of the target."""
         return np.asarray(self.part(repetition, fold, part) & (self.labels[target] != NO_CLASS))
 
-    def table(self, keep: BoolArray) -> dict[str, FloatArray]:
-        """Features measured on the expert's outline, for the cases of `keep`; empty when one of them has no mask."""
-        if not bool(self.prepared.has_mask[keep].all()):
-            return {}
-        numbers = self.prepared.features.loc[keep].select_dtypes("number")
-        return {str(name): numbers[name].to_numpy(dtype=np.float64) for name in numbers.columns}
-
     def fingerprint(self) -> str:
         """Of everything that a training sees: case ids, pixels, masks and labels."""
         ids = [case.case_id for case in self.cases]
@@ -115,7 +108,8 @@ def _usable(study: Study, cases: list[Case]) -> tuple[list[Case], list[Problem]]
         for case in cases
         if any(target.class_of(case.values.get(target.column)) for target in study.targets.values())
     ]
-    aside = [_no_class(case, study) for case in cases if case not in labelled]
+    known = {case.case_id for case in labelled}
+    aside = [_no_class(case, study) for case in cases if case.case_id not in known]
     if not labelled:
         raise ProblemsError("no case belongs to a class of this study:", aside[:_SHOWN])
     learners = [name for name, arm in study.arms.items() if arm.learns_from_masks]

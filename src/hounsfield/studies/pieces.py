@@ -108,7 +108,7 @@ def cubes_of(cohort: Cohort, keep: BoolArray) -> Cubes:
     """The cases of `keep` as a model predicts them."""
     has_mask = bool(cohort.prepared.has_mask[keep].all())
     masks = cohort.prepared.masks[keep] if has_mask else None
-    return Cubes(cohort.prepared.images[keep], masks, cohort.table(keep))
+    return Cubes(cohort.prepared.images[keep], masks, cohort.prepared.table(keep))
 
 
 def train_piece(bench: Bench, name: str, arm: Arm) -> Trained:
@@ -154,7 +154,7 @@ def _fusion(bench: Bench, arm: Arm) -> Trained:
 
 
 def _fit(bench: Bench, arm: Arm, networks: Mapping[str, nn.Module]) -> FeatureModel:
-    table: Mapping[str, FloatArray] = bench.cohort.table(bench.train)
+    table: Mapping[str, FloatArray] = bench.cohort.prepared.table(bench.train)
     if arm.mask == "auto":
         soft = bench.stages.soft_mask(tensors(bench.cohort, bench.train, None))[:, 0].numpy()
         table = bench.measure(bench.cohort.prepared.images[bench.train], soft)

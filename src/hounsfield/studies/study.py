@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from hounsfield.data.cube import OF_THE_IMAGE
 from hounsfield.data.prepare import Preparation
 from hounsfield.fit.training import CLASSIFIER, JOINT, MULTITASK, SEGMENTER, Training
 from hounsfield.tables.cells import as_text
@@ -97,16 +98,15 @@ class Arm(Settings):
     title: str
     description: str = ""
     trivial: bool = False
-    features: list[
-        str
-    ] = []  # features and fusion: names as measured by preparation; 'log ' before a name takes the log
+    features: list[str] = []  # features and fusion: as measured by preparation; 'log ' before a name takes the log
     mask: Literal["expert", "auto"] = "expert"  # features and fusion: on which outline the features are measured
     image: str = ""  # fusion: the arm whose network is mixed with the features
 
     @property
     def needs_mask(self) -> bool:
         """Whether an expert must outline the lesion at prediction time."""
-        return self.kind == "expert_mask" or (self.kind in ("features", "fusion") and self.mask == "expert")
+        measured = any(not feature.split()[-1].startswith(OF_THE_IMAGE) for feature in self.features)
+        return self.kind == "expert_mask" or (measured and self.mask == "expert")
 
     @property
     def learns_from_masks(self) -> bool:
