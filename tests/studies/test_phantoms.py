@@ -333,6 +333,14 @@ def test_optimism_is_that_of_the_best_run():
     assert found.gap == pytest.approx(0.11)
 
 
+def test_halves_hold_both_classes_equally_often():
+    label = np.array([0, 1, 1, 1, 0, 0, 0, 1, 0, 1])
+    test = np.array([True] * 8 + [False] * 2)
+    shown, fresh = phantoms.halves(label, test, most=5)
+    assert (shown.tolist(), fresh.tolist()) == ([0, 4, 1, 2], [5, 6, 3, 7])
+    assert len(phantoms.halves(label, test, most=225)[0]) == 4  # never more than half of a class
+
+
 def noise(count: int, seed: int) -> Tensors:
     generator = torch.Generator().manual_seed(seed)
     return Tensors(torch.randn(count, 1, 8, 8, 8, generator=generator), label=torch.arange(count) % 2)
