@@ -179,8 +179,8 @@ class Stages:
             freeze_segmenter=freeze,
         )
         network = nets.build("cascade", config.model_dump(), seed=0)
-        network.segmenter.load_state_dict(self.segmenter.network.state_dict())  # type: ignore[union-attr]
-        network.classifier.load_state_dict(classifier.state_dict())  # type: ignore[union-attr]
+        network.get_submodule("segmenter").load_state_dict(self.segmenter.network.state_dict())
+        network.get_submodule("classifier").load_state_dict(classifier.state_dict())
         return network.eval()
 
     def _classifier(self, name: str, training: Tensors, validation: Tensors, *, masked: bool) -> Fitted:

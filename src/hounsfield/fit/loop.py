@@ -119,8 +119,10 @@ class _Run:
     def _set_up(self) -> None:
         accelerator = self.hardware.device.type
         devices: Any = [self.hardware.device.index] if self.hardware.device.index is not None else 1
-        self.fabric = Fabric(accelerator=accelerator, devices=devices, precision=self.hardware.precision)  # type: ignore[arg-type]
+        precision: Any = self.hardware.precision
+        self.fabric = Fabric(accelerator=accelerator, devices=devices, precision=precision)
         # Channels last is the layout the convolution kernels of both CPU and GPU work in: no re-ordering each step.
+        # (torch's type stubs know only the two-dimensional memory formats.)
         self.network.to(self.fabric.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         trained = [weight for weight in self.network.parameters() if weight.requires_grad]
         adam = torch.optim.Adam(

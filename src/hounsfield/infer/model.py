@@ -202,6 +202,7 @@ def _parts_needed(card: BundleCard) -> set[str]:
 def _placed(network: nn.Module, device: str) -> nn.Module:
     """The network on its device, in one memory layout: the order of additions follows the layout, so a network just
     trained and the same one read from a file would else differ in the last bits."""
+    # torch's type stubs know only the two-dimensional memory formats
     network.to(device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     return network
 
