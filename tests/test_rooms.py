@@ -25,6 +25,7 @@ FLOOR = {
     "guideline": 3,
     "report": 4,
     "fit": 4,
+    "audit": 4,
     "infer": 4,
     "studies": 5,
     "serve": 5,
