@@ -95,4 +95,5 @@ def test_commands_are_one_function_each():
         "check",
         "predict",
         "demo",
+        "audit",
     }

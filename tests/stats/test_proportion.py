@@ -11,7 +11,17 @@ from statsmodels.stats.proportion import proportion_confint, proportions_ztest
 
 from hounsfield.core.errors import HounsfieldError
 from hounsfield.stats.estimate import UndefinedMetric
-from hounsfield.stats.proportion import agresti_coull, clopper_pearson, clustered_wilson, jeffreys, unpaired_p, wilson
+from hounsfield.stats.proportion import (
+    METHODS,
+    agresti_coull,
+    clopper_pearson,
+    clustered_wilson,
+    jeffreys,
+    logit_wald,
+    unpaired_p,
+    wald,
+    wilson,
+)
 
 THEIRS = {"wilson": wilson, "beta": clopper_pearson, "agresti_coull": agresti_coull, "jeffreys": jeffreys}
 
@@ -113,3 +123,53 @@ def test_clustered_wilson_covers_where_the_plain_one_does_not() -> None:
         plain += second.low <= 0.8 <= second.high
     assert 0.925 < clustered / 1000 < 0.975
     assert plain / 1000 < 0.88
+
+
+# Newcombe, Stat Med 1998;17:857, table I: 81/263, 15/148, 0/20 and 1/29.
+NEWCOMBE = {
+    "Wald": [(0.2522, 0.3638), (0.0527, 0.1500), None, (0.0000, 0.1009)],
+    "Wilson": [(0.2553, 0.3662), (0.0624, 0.1605), (0.0000, 0.1611), (0.0061, 0.1718)],
+    "Wilson with continuity correction": [(0.2535, 0.3682), (0.0598, 0.1644), (0.0000, 0.2005), (0.0018, 0.1963)],
+    "Clopper-Pearson": [(0.2527, 0.3676), (0.0578, 0.1617), (0.0000, 0.1684), (0.0009, 0.1776)],
+    "mid-P": [(0.2544, 0.3658), (0.0601, 0.1581), (0.0000, 0.1391), (0.0017, 0.1585)],
+}
+
+
+@pytest.mark.parametrize("name", NEWCOMBE)
+def test_equals_newcombe(name: str) -> None:
+    for (k, n), printed in zip([(81, 263), (15, 148), (0, 20), (1, 29)], NEWCOMBE[name], strict=True):
+        estimate = METHODS[name](k, n)
+        if printed is None:
+            assert math.isnan(estimate.low)
+            assert "all trials alike" in estimate.note
+        else:
+            assert (estimate.low, estimate.high) == pytest.approx(printed, abs=5.1e-5), (k, n)
+
+
+def test_logit_and_wald_against_hand_values() -> None:
+    # 30 of 40: logit 1.0986, standard error sqrt(40 / (30 * 10)) = 0.36515
+    low, high = (1 / (1 + math.exp(-(math.log(3) + sign * 1.959964 * 0.365148))) for sign in (-1, 1))
+    assert (logit_wald(30, 40).low, logit_wald(30, 40).high) == pytest.approx((low, high), abs=1e-6)
+    theirs = proportion_confint(30, 40, method="normal")
+    assert (wald(30, 40).low, wald(30, 40).high) == pytest.approx(theirs, abs=1e-10)
+    assert math.isnan(logit_wald(40, 40).high)
+
+
+def test_plus_four_is_wald_with_four_more_trials() -> None:
+    ours, theirs = METHODS["plus-four"](11, 58), wald(13, 62)
+    assert (ours.low, ours.high) == (theirs.low, theirs.high)
+    assert ours.value == 11 / 58
+
+
+def test_wilson_covers_at_58() -> None:
+    """Exact coverage by summing the binomial at n = 58, and its mean over p: 95 % within 0.3 points."""
+    ends = [wilson(k, 58) for k in range(59)]
+    low, high = np.array([e.low for e in ends]), np.array([e.high for e in ends])
+    shares = np.linspace(0.05, 0.95, 181)
+    covered = [binom.pmf(np.arange(59), 58, p)[(low <= p) & (p <= high)].sum() for p in shares]
+    assert np.mean(covered) == pytest.approx(0.95, abs=0.003)
+    assert min(covered) > 0.92
+    drawn = np.random.default_rng(2).binomial(58, 0.83, 100_000)
+    simulated = np.mean((low[drawn] <= 0.83) & (high[drawn] >= 0.83))
+    exact = binom.pmf(np.arange(59), 58, 0.83)[(low <= 0.83) & (high >= 0.83)].sum()
+    assert simulated == pytest.approx(exact, abs=4 * math.sqrt(exact * (1 - exact) / 100_000))

@@ -1,17 +1,17 @@
 """Interval of a proportion: a count of successes among independent trials in, an `Estimate` out.
 
-`wilson` is the default of this package; the others are there for comparison with published tables. Several cases of
-one patient are not independent trials: see `clustered_wilson`, and `intervals.accuracy_interval`, which chooses.
+`wilson` is the default of this package; the others, all in `METHODS`, are there to read published tables. Several cases
+of one patient are not independent trials: see `clustered_wilson`, and `classification.accuracy`, which chooses.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
+from scipy import optimize, special, stats
 
 from hounsfield.core.errors import HounsfieldError
 from hounsfield.stats.estimate import Estimate, undefined
@@ -76,6 +76,87 @@ def jeffreys(successes: int, n: int, *, level: float = 0.95) -> Estimate:
         return low, high
 
     return _estimate(successes, n, level, "Jeffreys", ends)
+
+
+def wald(successes: int, n: int, *, level: float = 0.95) -> Estimate:
+    """The plain normal interval, cut to [0, 1]; covers far too little near 0 and 1. As `wilson` otherwise.
+
+    Returns: NaN ends with a note at no and at all successes, where its width would be zero.
+    """
+
+    def ends() -> tuple[float, float]:
+        p = successes / n
+        half = _z(level) * math.sqrt(p * (1 - p) / n)
+        return (max(0.0, p - half), min(1.0, p + half)) if half else (math.nan, math.nan)
+
+    return _estimate(successes, n, level, "Wald", ends)
+
+
+def wilson_corrected(successes: int, n: int, *, level: float = 0.95) -> Estimate:
+    """Wilson's interval with continuity correction; 0 and 1 are ends at no and all successes. As `wilson` otherwise.
+
+    Source: Newcombe, Stat Med 1998;17:857, method 4.
+    """
+
+    def ends() -> tuple[float, float]:
+        z, p, q = _z(level), successes / n, 1 - successes / n
+        below = z * math.sqrt(z * z - 2 - 1 / n + 4 * p * (n * q + 1)) if successes else 0.0
+        above = z * math.sqrt(z * z + 2 - 1 / n + 4 * p * (n * q - 1)) if successes < n else 0.0
+        low = (2 * successes + z * z - 1 - below) / (2 * (n + z * z)) if successes else 0.0
+        high = (2 * successes + z * z + 1 + above) / (2 * (n + z * z)) if successes < n else 1.0
+        return max(0.0, low), min(1.0, high)
+
+    return _estimate(successes, n, level, "Wilson with continuity correction", ends)
+
+
+def plus_four(successes: int, n: int, *, level: float = 0.95) -> Estimate:
+    """Wald's interval after adding two successes and two failures, cut to [0, 1]. As `wilson` otherwise.
+
+    The value stays the plain share. Source: Agresti & Caffo, Am Stat 2000;54:280.
+    """
+
+    def ends() -> tuple[float, float]:
+        p = (successes + 2) / (n + 4)
+        half = _z(level) * math.sqrt(p * (1 - p) / (n + 4))
+        return max(0.0, p - half), min(1.0, p + half)
+
+    return _estimate(successes, n, level, "plus-four", ends)
+
+
+def mid_p(successes: int, n: int, *, level: float = 0.95) -> Estimate:
+    """The exact interval that counts half the chance of the observed count: shorter than Clopper-Pearson's.
+
+    As `wilson` otherwise. Source: Lancaster, Biometrics 1949;36:370; Newcombe, Stat Med 1998;17:857, method 6.
+    """
+
+    def ends() -> tuple[float, float]:
+        tail = (1 - level) / 2
+
+        def upper_tail(p: float) -> float:  # P(X > k) + P(X = k) / 2
+            return float(special.bdtrc(successes, n, p) + stats.binom.pmf(successes, n, p) / 2)
+
+        low = 0.0 if successes == 0 else float(optimize.brentq(lambda p: upper_tail(p) - tail, 0, 1, xtol=1e-14))
+        high = 1.0 if successes == n else float(optimize.brentq(lambda p: upper_tail(p) - 1 + tail, 0, 1, xtol=1e-14))
+        return low, high
+
+    return _estimate(successes, n, level, "mid-P", ends)
+
+
+def logit_wald(successes: int, n: int, *, level: float = 0.95) -> Estimate:
+    """Wald's interval on the logit scale. As `wilson` otherwise.
+
+    Returns: NaN ends with a note at no and at all successes, where the logit is infinite.
+    Source: Brown, Cai & DasGupta, Stat Sci 2001;16:101, section 4.2.
+    """
+
+    def ends() -> tuple[float, float]:
+        if successes in (0, n):
+            return math.nan, math.nan
+        centre = float(special.logit(successes / n))
+        half = _z(level) * math.sqrt(n / (successes * (n - successes)))
+        return float(special.expit(centre - half)), float(special.expit(centre + half))
+
+    return _estimate(successes, n, level, "logit Wald", ends)
 
 
 def clustered_wilson(success: npt.ArrayLike, *, patient_id: npt.ArrayLike, level: float = 0.95) -> Estimate:
@@ -145,4 +226,18 @@ def _estimate(successes: int, n: int, level: float, method: str, ends: Callable[
     if n == 0:
         return Estimate(undefined("proportion", "no trial"), math.nan, math.nan, 0, "cases", method, level)
     low, high = ends()
-    return Estimate(successes / n, low, high, int(n), "cases", method, level)
+    note = "all trials alike: this method has no interval" if math.isnan(low) else ""
+    return Estimate(successes / n, low, high, int(n), "cases", method, level, note)
+
+
+METHODS: Mapping[str, Callable[..., Estimate]] = {
+    "Wilson": wilson,
+    "Wilson with continuity correction": wilson_corrected,
+    "Clopper-Pearson": clopper_pearson,
+    "Agresti-Coull": agresti_coull,
+    "plus-four": plus_four,
+    "Jeffreys": jeffreys,
+    "mid-P": mid_p,
+    "logit Wald": logit_wald,
+    "Wald": wald,
+}

@@ -1,0 +1,1 @@
+"""From what a paper prints to what can be re-derived from it: printed numbers in, verdicts out; no case data needed."""
