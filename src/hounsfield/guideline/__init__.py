@@ -1,0 +1,1 @@
+"""Guidelines as models: point tables in, points, levels and management out; tables optimised and compared."""
