@@ -5,15 +5,18 @@ In: labels and scores of the validation part. Out: a frozen `OperatingPoint`, wh
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from hounsfield.core.errors import HounsfieldError
-from hounsfield.core.types import BoolArray, FloatArray
+from hounsfield.core.types import BoolArray, FloatArray, IntArray
 from hounsfield.stats.inputs import binary_labels, scores
 from hounsfield.stats.roc import RocCurve, roc_curve
+
+DIAGNOSTIC = "diagnostic only, chosen on the test part"
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,46 @@ def at_specificity(label: npt.ArrayLike, prob: npt.ArrayLike, *, specificity: fl
     allowed = 1 - curve.false_positive_rate >= _share(specificity, "specificity") - 1e-12
     best = int(np.flatnonzero(allowed)[-1])
     return _point(curve, best, f"specificity of at least {specificity:g}", prob)
+
+
+def matched_to(points: npt.ArrayLike, scores_of_model: npt.ArrayLike, *, starts: Sequence[float]) -> FloatArray:
+    """Thresholds that cut a model's scores into levels as large as a reader's, for example those of TI-RADS.
+
+    A reader's points fall into levels that begin at `starts`. Each threshold is the quantile of the model's scores at
+    the share of cases below that start, both on the part where the thresholds are chosen.
+
+    Args:
+        points: (N,) the reader's total of each case.
+        scores_of_model: (M,) the model's scores of the cases of the same part.
+        starts: fewest points of each level but the lowest, rising: (3, 4, 7) for TR3, TR4 and TR5.
+
+    Returns: (len(starts),) thresholds, linear between scores; `level_among` applies them.
+    Raises: HounsfieldError without cases or when the starts do not rise.
+    Source: recomputed from the tables of Buda et al., Radiology 2019;292:695.
+    """
+    given = np.asarray(points, dtype=np.float64)
+    model = np.asarray(scores_of_model, dtype=np.float64)
+    scores(given, cases=given.size, name="points")
+    scores(model, cases=model.size, name="scores_of_model")
+    begin = np.asarray(starts, dtype=np.float64)
+    if not given.size or not model.size or begin.ndim != 1 or not (np.diff(begin) > 0).all():
+        raise HounsfieldError(f"expected cases and rising starts of levels; got {given.size} cases, {list(starts)}.")
+    return np.asarray(np.quantile(model, [float((given < start).mean()) for start in begin]))
+
+
+def level_among(prob: npt.ArrayLike, thresholds: npt.ArrayLike) -> IntArray:
+    """(N,) number of thresholds that each score exceeds; a score equal to a threshold stays in the lower level."""
+    given = np.asarray(prob, dtype=np.float64)
+    scores(given, cases=given.size)
+    return np.asarray(np.searchsorted(np.asarray(thresholds, dtype=np.float64), given, side="left"), dtype=np.int64)
+
+
+def diagnostic(label: npt.ArrayLike, prob: npt.ArrayLike) -> OperatingPoint:
+    """Youden's threshold on the very cases that are reported: a diagnostic, never a result.
+
+    Its `rule` says so wherever it is shown. What it gains over a threshold chosen elsewhere is optimism.
+    """
+    return replace(youden(label, prob), rule=f"{DIAGNOSTIC}: largest Youden index on the cases reported")
 
 
 def _curve(label: npt.ArrayLike, prob: npt.ArrayLike) -> RocCurve:

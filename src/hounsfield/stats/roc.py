@@ -66,7 +66,7 @@ def roc_curve(label: npt.ArrayLike, prob: npt.ArrayLike) -> RocCurve:
     positive = binary_labels(label)
     score = scores(prob, cases=len(positive))
     _warn_of_one_class(positive)
-    rates = _corners(positive, score, np.ones((1, len(score))))
+    rates = corners(positive, score, np.ones((1, len(score))))
     threshold = np.r_[np.inf, np.unique(score)[::-1]]
     return RocCurve(rates[0][0], rates[1][0], threshold)
 
@@ -104,7 +104,7 @@ def roc_band(
     _warn_of_one_class(positive)
 
     def read(weights: FloatArray) -> FloatArray:
-        across, up = _corners(positive, score, weights)
+        across, up = corners(positive, score, weights)
         lost = np.isnan(across[:, -1]) | np.isnan(up[:, -1])  # a class missing; interp would make numbers of it
         lines = zip(across, up, lost, strict=True)
         return np.array([np.full(len(rate), np.nan) if gone else np.interp(rate, x, y) for x, y, gone in lines])
@@ -120,8 +120,11 @@ def roc_band(
     return RocBand(rate, curve, ends[0], ends[1], patients, unit, method, level)
 
 
-def _corners(positive: npt.NDArray[np.bool_], score: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """False positive rate and sensitivity at each corner, (B, K + 1) each, for (B, N) weights of the cases."""
+def corners(positive: npt.NDArray[np.bool_], score: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """False positive rate and sensitivity at each corner, (B, K + 1) each, for (B, N) weights of the cases.
+
+    NaN throughout a row whose weights leave a class without a case.
+    """
     order = np.argsort(-score, kind="stable")
     ranked = score[order]
     first_of_tie = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]]) if len(ranked) else np.zeros(0, dtype=int)
