@@ -9,10 +9,12 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from hounsfield.core.errors import HounsfieldError
 from hounsfield.guideline.features import Features
+from hounsfield.guideline.genetic import AucFitness, Settings
 from hounsfield.guideline.out_of_fold import out_of_fold, with_points
 from hounsfield.guideline.point_table import PointTable
 from hounsfield.guideline.population import Population
 from hounsfield.guideline.score import manage, points_of
+from hounsfield.guideline.search import free_options, run_many, tables_found
 
 Nodules = tuple[Features, np.ndarray, np.ndarray, list[str]]
 
@@ -111,3 +113,15 @@ def test_folds_without_a_class_are_refused(nodules: Nodules, acr: PointTable) ->
 
 def test_with_points(acr: PointTable, ai: PointTable) -> None:
     assert with_points(acr, ai.points).points.tolist() == ai.points.tolist()
+
+
+def test_a_strict_search_keeps_what_it_gave_to_a_category_of_two(acr: PointTable, cells: Population) -> None:
+    """With "wider" held at 0, the points of "taller" are a difference already: nothing may be subtracted from them."""
+    free = free_options(acr, cells.features, strict=True)
+    still = Settings(population=4, generations=1, crossover=0, mutation=0)
+    label = np.arange(len(cells.features.matrix)) % 2
+    area = AucFitness(cells.features.matrix, cells.features.override, label.astype(float))
+    searches = run_many(area, acr, free, seeds=[0], settings=still)
+    (only,) = tables_found(searches, acr, free, cells.features, label.astype(float))
+    kept = acr.option_names.index("shape/taller")
+    assert only.points[kept] == only.searched[kept] == 3

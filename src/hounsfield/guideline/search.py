@@ -73,6 +73,10 @@ def free_options(table: PointTable, features: Features, *, strict: bool = False)
 def normalised(points: IntArray, table: PointTable, free: BoolArray) -> IntArray:
     """Points with the smallest of every category subtracted from those that were searched.
 
+    Args:
+        free: options that occur, from `free_options` without `strict`: a reference held at 0 by the strict variant is
+            the smallest of its category, and then nothing is subtracted.
+
     The options of override, held at 0, count for their category. The AUC changes a little where a nodule is
     overridden or has several types of foci.
     """
@@ -167,12 +171,13 @@ def tables_found(
 ) -> list[Found]:
     """The distinct tables that the searches ended at, the highest AUC first."""
     area = AucFitness(features.matrix, features.override, np.asarray(label, dtype=np.float64))
+    occurring = free_options(table, features)
     ends: dict[bytes, list[IntArray]] = {}
     for search in searches:
-        ends.setdefault(normalised(search.points, table, free).tobytes(), []).append(search.points)
+        ends.setdefault(normalised(search.points, table, occurring).tobytes(), []).append(search.points)
     found = []
     for group in ends.values():
-        points = normalised(group[0], table, free)
+        points = normalised(group[0], table, occurring)
         sensitivity, specificity = decision(points, table, features, label, size_cm)
         value = float(area(points[None])[0])
         changed = int((points != table.points).sum())
@@ -267,7 +272,7 @@ def nested(
         rng = np.random.default_rng([seed, repetition, fold])
         repair = in_order(table, chains, free) if chains else None
         search = optimise(area, table.points, free, rng=rng, settings=settings, repair=repair)
-        points = normalised(search.points, table, free)
+        points = normalised(search.points, table, free_options(table, train))
         there = AucFitness(held.matrix, held.override, target[outside])
         values = there(np.stack([table.points, points]))
         rows.append((float(values[0]), float(values[1]), float(area(points[None])[0])))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from hounsfield.guideline.compare import spared_at
 from hounsfield.stats.estimate import Estimate
-from hounsfield.studies.ti_rads_numbers import PARTS, TableRow, TiRadsResult, near_ties, side
+from hounsfield.studies.ti_rads_numbers import PARTS, WAY_RUNS, TableRow, TiRadsResult, near_ties, side
 from hounsfield.studies.ti_rads_ways import RULE_RUNS, TOLERANCE
 
 
@@ -33,7 +33,9 @@ def _tables(result: TiRadsResult) -> list[str]:
     return [
         "## Tables",
         "",
-        "FNA follows from points and size. p: exact McNemar test against ACR, malignant training nodules with FNA.",
+        "FNA follows from points and size. p: exact McNemar test against ACR, malignant training nodules with FNA. "
+        f'"Highest AUC" and "declared rule" come from the {len(result.ends)} searches below, the last four are the best '
+        f"of {WAY_RUNS} tries of their way.",
         "",
         *_grid(header, cells),
         "",
@@ -96,7 +98,7 @@ def _honest(result: TiRadsResult) -> list[str]:
         f"Gains over ACR in AUC (ACR: {first.start:.4f} in the mean of the folds) and, in percentage points, of the "
         f"FNA recommendation, as it comes and with totals shifted to the sensitivity of ACR. {len(first.tables)} parts "
         "were left out in turn, patients kept together. 95 % intervals and p: paired bootstrap of patients, the tables "
-        f"as they were made. The rule chooses among {RULE_RUNS} searches in each fold.",
+        f"as they were made. The rule and the FNA fitness choose among {RULE_RUNS} searches in each fold.",
         "",
         *_grid(header, cells),
         "",

@@ -26,7 +26,7 @@ from hounsfield.guideline.search import (
 )
 
 TOLERANCE = 0.001  # AUC; tables nearer than this to the best are near ties
-RULE_RUNS = 10  # searches in each fold where a table is chosen by the rule; 100, as on the whole, would take an hour
+RULE_RUNS = 10  # searches in each fold for the two ways that choose among several; 100 would take an hour
 
 
 def makers(acr: PointTable) -> dict[str, Maker]:
@@ -46,7 +46,7 @@ def searched(table: PointTable, *, ordered: bool = False, strict: bool = False) 
         free = free_options(table, features, strict=strict)
         area = AucFitness(features.matrix, features.override, label)
         search = optimise(area, table.points, free, rng=rng, repair=_repair(table, free, ordered))
-        return normalised(search.points, table, free)
+        return normalised(search.points, table, free_options(table, features))
 
     return make
 
@@ -68,7 +68,9 @@ def _by_decision(table: PointTable) -> Maker:
         free = free_options(table, features, strict=True)  # subtracting afterwards would move the decisions
         floor, _ = decision(table.points, table, features, label, size_cm)
         fitness = DecisionFitness(features, label, size_cm, table=table, floor=floor)
-        return optimise(fitness, table.points, free, rng=rng).points
+        # This fitness has many more local optima than the AUC: a single run hardly leaves the start table.
+        searches = [optimise(fitness, table.points, free, rng=rng) for _ in range(RULE_RUNS)]
+        return max(searches, key=lambda one: one.fitness).points
 
     return make
 
