@@ -34,7 +34,7 @@ def _tables(result: TiRadsResult) -> list[str]:
         "## Tables",
         "",
         "FNA follows from points and size. p: exact McNemar test against ACR, malignant training nodules with FNA. "
-        f'"Highest AUC" and "declared rule" come from the {len(result.ends)} searches below, the last four are the best '
+        f'"Highest AUC" and "declared rule" come from the {len(result.ends)} searches below, the others are the best '
         f"of {WAY_RUNS} tries of their way.",
         "",
         *_grid(header, cells),
