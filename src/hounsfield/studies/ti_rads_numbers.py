@@ -64,6 +64,7 @@ class TiRadsResult:
 
     Attributes:
         options: names of the points of a row.
+        tries: how often each other way was run, its best table kept.
         given: ACR and AI.
         searched: distinct tables of the published search, highest training AUC first.
         ends: (R,) AUC where each run ended, before the subtraction; after it in `ends_after`.
@@ -76,6 +77,7 @@ class TiRadsResult:
     """
 
     options: tuple[str, ...]
+    tries: int
     given: tuple[TableRow, ...]
     searched: tuple[TableRow, ...]
     ends: FloatArray
@@ -122,12 +124,14 @@ def gather(
     free = free_options(acr, train.features)
     found = tables_found(searches, acr, free, train.features, train.label, train.size_cm)
     ways = makers(acr)
-    points = _picked(train, acr, found, ways, seed)
+    tries = min(WAY_RUNS, len(searches))
+    points = _picked(train, acr, found, ways, seed, tries)
     names = ["AI, as printed" if (one.points == ai.points).all() else f"{n}" for n, one in enumerate(found, start=1)]
     pairs = zip(names, found, strict=True)
     area = AucFitness(train.features.matrix, train.features.override, train.label)
     return TiRadsResult(
         options=acr.option_names,
+        tries=tries,
         given=(row_of("ACR", acr, acr, parts), row_of("AI, as printed", ai, acr, parts)),
         searched=tuple(row_of(name, with_points(acr, one.points), acr, parts, found=one) for name, one in pairs),
         ends=np.array([one.fitness for one in searches]),
@@ -158,9 +162,9 @@ def gather(
 
 
 def _picked(
-    train: Nodules, acr: PointTable, found: Sequence[Found], ways: Mapping[str, Maker], seed: int
+    train: Nodules, acr: PointTable, found: Sequence[Found], ways: Mapping[str, Maker], seed: int, tries: int
 ) -> dict[str, IntArray]:
-    """The tables that each way ends at on all training nodules, the best of `WAY_RUNS` where one run is not the way."""
+    """The tables that each way ends at on all training nodules, the best of `tries` where one run is not the way."""
     known = (train.features, train.label, train.size_cm)
     floor, _ = decision(acr.points, acr, *known)
     area = AucFitness(train.features.matrix, train.features.override, train.label)
@@ -168,7 +172,7 @@ def _picked(
     points = {"highest AUC": found[0].points}
     points["declared rule"] = chosen(found, sensitivity=floor, tolerance=TOLERANCE).points
     for name in ("ordered", "strict", "ordered and strict", "FNA as fitness"):
-        ends = np.stack([ways[name](*known, np.random.default_rng([seed, run])) for run in range(WAY_RUNS)])
+        ends = np.stack([ways[name](*known, np.random.default_rng([seed, run])) for run in range(tries)])
         fitness = call if name == "FNA as fitness" else area
         points[name] = ends[int(np.argmax(fitness(ends)))]
     return points

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from hounsfield.guideline.compare import spared_at
 from hounsfield.stats.estimate import Estimate
-from hounsfield.studies.ti_rads_numbers import PARTS, WAY_RUNS, TableRow, TiRadsResult, near_ties, side
+from hounsfield.studies.ti_rads_numbers import PARTS, TableRow, TiRadsResult, near_ties, side
 from hounsfield.studies.ti_rads_ways import RULE_RUNS, TOLERANCE
 
 
@@ -35,7 +35,7 @@ def _tables(result: TiRadsResult) -> list[str]:
         "",
         "FNA follows from points and size. p: exact McNemar test against ACR, malignant training nodules with FNA. "
         f'"Highest AUC" and "declared rule" come from the {len(result.ends)} searches below, the others are the best '
-        f"of {WAY_RUNS} tries of their way.",
+        f"of {result.tries} tries of their way.",
         "",
         *_grid(header, cells),
         "",
