@@ -96,4 +96,5 @@ def test_commands_are_one_function_each():
         "predict",
         "demo",
         "audit",
+        "readers",
     }
