@@ -96,5 +96,6 @@ def test_commands_are_one_function_each():
         "predict",
         "demo",
         "audit",
+        "evaluate",
         "readers",
     }

@@ -17,7 +17,7 @@ import typer
 from typer.main import get_command
 
 from hounsfield import __version__
-from hounsfield.cli import audit, check, demo, guideline, predict, readers, study
+from hounsfield.cli import audit, check, demo, evaluate, guideline, predict, readers, study
 from hounsfield.core.errors import HounsfieldError
 
 _STOPPED = 130  # what shells report of a program ended by Ctrl-C
@@ -32,6 +32,7 @@ app = typer.Typer(
 app.command()(check.check)
 app.command()(predict.predict)
 app.command()(demo.demo)
+app.command()(evaluate.evaluate)
 app.command()(audit.audit)
 app.command()(readers.readers)
 app.add_typer(study.app, name="study")

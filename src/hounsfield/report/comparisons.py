@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +50,12 @@ class Pair:
 
 
 def compare_pairs(
-    pairs: Sequence[Pair], *, seed: int, resamples: int, progress: Progress = silent
+    pairs: Sequence[Pair],
+    *,
+    seed: int,
+    resamples: int,
+    ranked: Collection[str] = (),
+    progress: Progress = silent,
 ) -> list[dict[str, Any]]:
     """Compares AUC and accuracy of every pair, and Dice where both arms have it.
 
@@ -59,7 +64,9 @@ def compare_pairs(
     """
     rows: list[dict[str, Any]] = []
     for pair in progress(pairs, len(pairs), "comparing"):
-        rows.extend(_compared(_common(pair), seed=seed, resamples=resamples))
+        found = _compared(_common(pair), seed=seed, resamples=resamples)
+        # A rank has no most probable class, hence no accuracy.
+        rows += [row for row in found if row["metric"] != "accuracy" or not {row["first"], row["second"]} & set(ranked)]
     groups = {(row["family"], row["metric"]) for row in rows}
     for group in groups:
         members = [row for row in rows if (row["family"], row["metric"]) == group]

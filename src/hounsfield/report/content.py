@@ -86,6 +86,9 @@ class ReportContent:
         comparisons: pairs of arms that the study asks about (first against second), beside every network against the
             best trivial arm.
         dice_pair: the arms whose Dice is shown before and after the joint stage.
+        ranked: arms whose `prob_` columns hold ranks and no probabilities: nothing that needs one is computed.
+        cohort: covariates by `case_id`, for the table of the cohort and for subgroups.
+        subgroups: columns of `cohort` by which the AUC is split.
     Raises: StudyError for an arm or target that is named but not there.
     """
 
@@ -106,6 +109,9 @@ class ReportContent:
     set_aside: tuple[Problem, ...] = ()
     comparisons: tuple[tuple[str, str], ...] = ()
     dice_pair: tuple[str, str] = ("auto_mask", "joint")
+    ranked: frozenset[str] = frozenset()
+    cohort: pd.DataFrame | None = None
+    subgroups: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         arms = [arm.name for arm in self.arms]
@@ -120,3 +126,7 @@ class ReportContent:
             if anchor.target not in self.targets:
                 known = ", ".join(self.targets)
                 raise StudyError(f"anchor of target '{anchor.target}', but the report has {known}. Drop or rename it.")
+        columns = [] if self.cohort is None else [str(name) for name in self.cohort]
+        for name in self.subgroups:
+            if name not in columns:
+                raise StudyError(f"no column '{name}' to make subgroups by.{nearest(name, columns)} Add it or drop it.")

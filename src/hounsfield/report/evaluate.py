@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from hounsfield.core.progress import Progress, silent
 from hounsfield.core.seeds import generator
 from hounsfield.core.types import FloatArray
 from hounsfield.report.comparisons import COMPARISON_COLUMNS, NAMED, VERSUS_TRIVIAL, Pair, compare_pairs
-from hounsfield.report.metrics import METRICS, statistics_of
+from hounsfield.report.metrics import METRICS, NEED_PROBABILITY, statistics_of
 from hounsfield.report.repeats import Repeat, repeats_of
 from hounsfield.stats.bootstrap import WeightedStatistic, bootstrap_interval
 from hounsfield.stats.estimate import Estimate, UndefinedMetric
@@ -80,6 +80,7 @@ def evaluate(
     seed: int,
     comparisons: Sequence[tuple[str, str]] = (),
     resamples: int = 2000,
+    ranked: Collection[str] = (),
     progress: Progress = silent,
 ) -> Evaluation:
     """Computes every metric, interval and comparison.
@@ -90,6 +91,7 @@ def evaluate(
         arms: which arms, and which of them are trivial; others in the table are an error.
         comparisons: pairs the study asks about, beside every network against the best trivial arm.
         resamples: of the bootstrap; 2000 is usual.
+        ranked: arms without probabilities; metrics that need one are left out for them.
     Raises: ProblemsError listing every broken rule of the table, the patient rule included; TableError for a target
         without test rows or an arm that `arms` lacks.
     """
@@ -101,11 +103,12 @@ def evaluate(
     work = [(target, arm.name) for target in targets for arm in arms if arm.name in repeats[target]]
     rows: list[dict[str, Any]] = []
     for target, arm_name in progress(work, len(work), "evaluating"):
-        rows.extend(_arm_rows(repeats[target][arm_name], seed=seed, resamples=resamples))
+        left_out = NEED_PROBABILITY if arm_name in ranked else ()
+        rows.extend(_arm_rows(repeats[target][arm_name], seed=seed, resamples=resamples, left_out=left_out))
     metrics = pd.DataFrame(rows, columns=list(METRIC_COLUMNS))
     best = {target: _best_trivial(metrics, target, arms) for target in targets}
     pairs = _pairs(repeats, arms, best, comparisons)
-    compared = compare_pairs(pairs, seed=seed, resamples=resamples, progress=progress)
+    compared = compare_pairs(pairs, seed=seed, resamples=resamples, ranked=ranked, progress=progress)
     return Evaluation(metrics, pd.DataFrame(compared, columns=list(COMPARISON_COLUMNS)), repeats, best, resamples, seed)
 
 
@@ -119,14 +122,16 @@ def _check(repeats: Mapping[str, Mapping[str, Sequence[Repeat]]], arms: Sequence
         raise TableError(f"no test rows for target {', '.join(empty)}. Run its arms, or drop the target.")
 
 
-def _arm_rows(repeats: Sequence[Repeat], *, seed: int, resamples: int) -> list[dict[str, Any]]:
+def _arm_rows(
+    repeats: Sequence[Repeat], *, seed: int, resamples: int, left_out: Collection[str] = ()
+) -> list[dict[str, Any]]:
     """Headline rows, then one row a repeat, of every metric that the arm has."""
     statistics = [statistics_of(repeat) for repeat in repeats]
     headline: list[dict[str, Any]] = []
     single: list[dict[str, Any]] = []
     for metric in METRICS:
         having = [place for place, found in enumerate(statistics) if metric in found]
-        if not having:
+        if not having or metric in left_out:
             continue
         chosen = [repeats[place] for place in having]
         ones = [float(statistics[place][metric](np.ones((1, len(repeats[place].label))))[0]) for place in having]

@@ -50,6 +50,13 @@ METRICS: Mapping[str, Metric] = {
 }
 
 
+# What the most probable class, or the probability itself, decides; a rank has neither.
+NEED_PROBABILITY = (
+    *("accuracy", "f1_weighted", "f1_macro", "mcc"),
+    *("brier", "calibration_slope", "calibration_intercept", "ece"),
+)
+
+
 def statistics_of(repeat: Repeat) -> dict[str, WeightedStatistic]:
     """Every metric that this repeat's target and columns allow, by name, in the order of `METRICS`."""
     binary = len(repeat.classes) == 2

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hounsfield import __version__
+from hounsfield.report.cohort_table import cohort_section
 from hounsfield.report.comparisons import family_words
 from hounsfield.report.content import ReportContent
 from hounsfield.report.evaluate import Evaluation
@@ -17,6 +18,7 @@ from hounsfield.report.figures.case_images import AUTOMATIC, REFERENCE
 from hounsfield.report.pictures import Pictures
 from hounsfield.report.proof import leakage_section
 from hounsfield.report.style import Picture
+from hounsfield.report.subgroups import subgroup_section
 from hounsfield.report.tables import (
     anchor_rows,
     comparison_rows,
@@ -27,8 +29,18 @@ from hounsfield.report.tables import (
 )
 from hounsfield.report.wording import counted, number, verdict_of
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-def page_context(content: ReportContent, evaluation: Evaluation, pictures: Pictures) -> dict[str, Any]:
+
+def page_context(
+    content: ReportContent,
+    evaluation: Evaluation,
+    pictures: Pictures,
+    *,
+    cohort: pd.DataFrame | None = None,
+    groups: pd.DataFrame | None = None,
+) -> dict[str, Any]:
     """What `report.html.j2` needs, by the names it uses."""
     targets = [_target(content, evaluation, pictures, name, at) for at, name in enumerate(content.targets)]
     context: dict[str, Any] = {
@@ -45,6 +57,8 @@ def page_context(content: ReportContent, evaluation: Evaluation, pictures: Pictu
         "anchors_note": content.anchors_note,
         "leakage": leakage_section(content.leakage),
         "targets": targets,
+        "cohort": cohort_section(cohort),
+        "subgroups": subgroup_section(content, groups),
         "dice_pictures": [shown(picture) for picture in pictures.dice],
         "training": [shown(picture) for picture in pictures.training],
         "cases": _cases(content, pictures),
@@ -123,9 +137,11 @@ def _cases(content: ReportContent, pictures: Pictures) -> list[dict[str, Any]]:
 
 def _contents(context: Mapping[str, Any]) -> list[dict[str, str]]:
     entries = [("verdict", "Verdict"), ("leakage", "Leakage"), ("flaws", "Flaws"), ("headline", "Every arm")]
+    entries += [("cohort", "Cohort")] if context["cohort"]["rows"] else []
     targets: Sequence[Mapping[str, Any]] = context["targets"]
     several = len(targets) > 1
     entries += [(one["anchor"], one["name"] if several else "Discrimination and calibration") for one in targets]
+    entries += [("subgroups", "Subgroups")] if context["subgroups"]["rows"] else []
     for key, anchor, title in (
         ("dice_pictures", "dice", "Outlines"),
         ("cases", "cases", "Cases"),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from hounsfield.core.progress import Progress, silent
+from hounsfield.core.seeds import generator
 from hounsfield.report.content import ArmInfo, ReportContent
 from hounsfield.report.curve_data import (
     GRID,
@@ -26,6 +28,7 @@ from hounsfield.report.figures.curves import (
     reliability_figure,
     roc_figure,
 )
+from hounsfield.report.figures.decision import decision_figure
 from hounsfield.report.figures.dice_boxes import dice_boxes
 from hounsfield.report.figures.dice_scatter import dice_scatter
 from hounsfield.report.figures.forest import ForestRow, forest
@@ -34,6 +37,8 @@ from hounsfield.report.repeats import Repeat
 from hounsfield.report.style import Picture
 from hounsfield.report.wording import interval, number
 from hounsfield.stats.auc import auc
+from hounsfield.stats.decision_curve import DecisionCurve, decision_curve
+from hounsfield.stats.estimate import UndefinedMetric
 
 _NETWORKS_SHOWN = 3  # more bands than four can't be told apart
 
@@ -119,7 +124,7 @@ def _curves(content: ReportContent, evaluation: Evaluation, target: str, place: 
             lines.append(Curve(arm.title, GRID, line, low, high, point, legend, arm.trivial))
     if not lines:
         return []
-    others = _binary_pictures(evaluation, target, shown, place, classes[-1])
+    others = _binary_pictures(evaluation, target, shown, place, classes[-1], ranked=content.ranked)
     return [roc_figure(lines, name=f"roc_{place}", positive=classes[-1]), *others]
 
 
@@ -129,23 +134,47 @@ def _class_auc(repeats: Sequence[Repeat], position: int) -> str:
 
 
 def _binary_pictures(
-    evaluation: Evaluation, target: str, shown: Sequence[ArmInfo], place: int, positive: str
+    evaluation: Evaluation,
+    target: str,
+    shown: Sequence[ArmInfo],
+    place: int,
+    positive: str,
+    *,
+    ranked: Collection[str],
 ) -> list[Picture]:
-    precise, reliable = [], []
+    precise, reliable, decisions = [], [], []
     prevalence = 0.0
     for arm in shown:
         repeats = evaluation.repeats[target][arm.name]
         prevalence = float(np.mean(np.concatenate([repeat.label for repeat in repeats])))
         precision = f"average precision {number(mean_precision(repeats))}"
         precise.append(Curve(arm.title, GRID, precision_points(repeats), legend=precision, trivial=arm.trivial))
+        if arm.name in ranked:
+            continue
+        decisions.append((arm.title, _decision(repeats, evaluation)))
         slope = evaluation.headline(target, arm.name, "calibration_slope") or {"value": np.nan}
         large = evaluation.headline(target, arm.name, "calibration_intercept") or {"value": np.nan}
         legend = f"slope {number(slope['value'], 2)}, in the large {number(large['value'], 2, sign=True)}"
         reliable.append(Reliability(arm.title, reliability_points(repeats), legend, arm.trivial))
-    return [
-        precision_recall_figure(precise, name=f"precision_{place}", positive=positive, prevalence=prevalence),
-        reliability_figure(reliable, name=f"calibration_{place}", positive=positive),
-    ]
+    drawn = [precision_recall_figure(precise, name=f"precision_{place}", positive=positive, prevalence=prevalence)]
+    if reliable:
+        drawn.append(reliability_figure(reliable, name=f"calibration_{place}", positive=positive))
+        drawn.append(decision_figure(decisions, name=f"decision_{place}", positive=positive))
+    return drawn
+
+
+def _decision(repeats: Sequence[Repeat], evaluation: Evaluation) -> DecisionCurve:
+    """Of the first repetition and seed; others differ from it by less than the band is wide."""
+    one = repeats[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UndefinedMetric)  # one class only: the figure says so
+        return decision_curve(
+            one.label == 1,
+            one.prob[:, 1],
+            patient_id=one.patient_id,
+            rng=generator(evaluation.seed, "decision", one.target),
+            resamples=min(evaluation.resamples, 500),
+        )
 
 
 def _shown(content: ReportContent, evaluation: Evaluation, target: str) -> list[ArmInfo]:

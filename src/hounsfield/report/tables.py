@@ -77,6 +77,8 @@ def confusion_tables(content: ReportContent, evaluation: Evaluation, target: str
     classes = content.targets[target]
     tables, averaged = [], False
     for arm in ranked_arms(content, evaluation, target):
+        if arm.name in content.ranked:
+            continue
         repeats = evaluation.repeats[target][arm.name]
         averaged |= len(repeats) > 1
         order = range(len(classes))

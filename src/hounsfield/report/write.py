@@ -6,17 +6,21 @@ is there belongs to the tables beside it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from hounsfield.core.atomic import atomic_file, atomic_folder, write_text
 from hounsfield.core.progress import Progress, silent
+from hounsfield.report.cohort_table import cohort_table
 from hounsfield.report.content import ReportContent
 from hounsfield.report.evaluate import Evaluation, evaluate
 from hounsfield.report.page import page_context
 from hounsfield.report.pictures import Pictures, pictures_of
+from hounsfield.report.subgroups import subgroups
 
 
 def write_report(
@@ -44,13 +48,17 @@ def write_report(
         seed=seed,
         comparisons=content.comparisons,
         resamples=resamples,
+        ranked=content.ranked,
         progress=progress,
     )
     pictures = pictures_of(content, evaluation, progress=progress)
+    cohort = cohort_table(content)
+    groups = subgroups(content, evaluation)
     _write_tables(evaluation, out)
+    _write_extra({"cohort": cohort, "subgroups": groups}, out)
     _write_figures(pictures, out / "figures")
     page = out / "report.html"
-    write_text(page, render(page_context(content, evaluation, pictures)))
+    write_text(page, render(page_context(content, evaluation, pictures, cohort=cohort, groups=groups)))
     return page
 
 
@@ -72,6 +80,18 @@ def _write_tables(evaluation: Evaluation, out: Path) -> None:
             table.to_csv(temporary, index=False)
         with atomic_file(out / f"{name}.parquet") as temporary:
             table.to_parquet(temporary, index=False)
+
+
+def _write_extra(tables: Mapping[str, pd.DataFrame], out: Path) -> None:
+    """Tables that only some reports have; one of an earlier report must not stay beside this page."""
+    for name, table in tables.items():
+        for ending in ("csv", "parquet"):
+            (out / f"{name}.{ending}").unlink(missing_ok=True)
+        if not table.empty:
+            with atomic_file(out / f"{name}.csv") as temporary:
+                table.to_csv(temporary, index=False)
+            with atomic_file(out / f"{name}.parquet") as temporary:
+                table.to_parquet(temporary, index=False)
 
 
 def _write_figures(pictures: Pictures, folder: Path) -> None:
