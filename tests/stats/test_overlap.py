@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from hounsfield.core.errors import MaskError
-from hounsfield.stats.overlap import assd, dice, hd95, iou, surface_distance
+from hounsfield.stats.overlap import assd, dice, hd95, iou, surface_dice, surface_distance, volume_error
 
 
 def ball(centre: tuple[float, float, float], radius: float, step: float = 1.0, size: int = 40) -> np.ndarray:
@@ -127,3 +128,60 @@ def test_distances_equal_monai() -> None:
     mean = monai.compute_average_surface_distance(predicted, reference, symmetric=True, **settings).item()
     far = monai.compute_hausdorff_distance(predicted, reference, percentile=95, **settings).item()
     assert surface_distance(masks[0], masks[1], spacing_mm=spacing) == pytest.approx((mean, far), rel=1e-4)
+
+
+def _ball(radius: float, shift: float = 0.0, size: int = 31) -> np.ndarray:
+    grid = np.stack(np.meshgrid(*[np.arange(float(size))] * 3, indexing="ij")) - size // 2
+    grid[2] -= shift
+    return np.linalg.norm(grid, axis=0) <= radius
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "shift", "assd_mm"),
+    [(10, 8, 0, 1.944), (10, 10, 2, 0.998), (10, 10, 5, 2.349), (6, 6, 1, 0.548)],
+)
+def test_mean_distance_of_published_balls(first: float, second: float, shift: float, assd_mm: float) -> None:
+    """Voxel-centred balls on a 1 mm grid with the 6-neighbour surface."""
+    found = assd(_ball(first), _ball(second, shift), spacing_mm=(1.0, 1.0, 1.0))
+    assert found == pytest.approx(assd_mm, abs=6e-4)
+
+
+def test_threads_change_nothing() -> None:
+    masks = _ball(9), _ball(7, 3)
+    spacing = (2.0, 0.7, 0.7)
+    assert surface_distance(*masks, spacing_mm=spacing, workers=2) == surface_distance(*masks, spacing_mm=spacing)
+
+
+def test_surface_dice_by_all_pairs() -> None:
+    rng = np.random.default_rng(4)
+    a, b = rng.random((2, 7, 8, 6)) < 0.3
+    spacing = (2.0, 1.0, 0.5)
+    ends = []
+    for mask in (a, b):
+        padded = np.pad(mask, 1)
+        inner = np.ones_like(mask)
+        for axis, step in itertools.product(range(3), (-1, 1)):
+            inner &= np.roll(padded, step, axis=axis)[1:-1, 1:-1, 1:-1]
+        ends.append(np.argwhere(mask & ~inner) * spacing)
+    apart = np.linalg.norm(ends[0][:, None] - ends[1][None], axis=-1)
+    for tolerance in (0.0, 0.6, 1.5):
+        near = (apart.min(axis=1) <= tolerance).sum() + (apart.min(axis=0) <= tolerance).sum()
+        found = surface_dice(a, b, spacing_mm=spacing, tolerance_mm=tolerance)
+        assert found == pytest.approx(near / (len(ends[0]) + len(ends[1])))
+
+
+def test_surface_dice_and_volume_of_empty_masks() -> None:
+    nothing, ball = np.zeros((31, 31, 31), dtype=bool), _ball(5)
+    cube = (1.0, 1.0, 1.0)
+    assert math.isnan(surface_dice(nothing, nothing, spacing_mm=cube, tolerance_mm=1))
+    assert surface_dice(ball, nothing, spacing_mm=cube, tolerance_mm=1) == 0
+    assert surface_dice(ball, ball, spacing_mm=cube, tolerance_mm=0) == 1
+    assert surface_dice(_ball(10), _ball(8), spacing_mm=cube, tolerance_mm=3) == 1
+    error, share = volume_error(nothing, nothing, spacing_mm=cube)
+    assert error == 0
+    assert math.isnan(share)
+    assert volume_error(nothing, ball, spacing_mm=(2.0, 1.0, 1.0)) == (2 * ball.sum(), math.inf)
+    assert volume_error(ball, nothing, spacing_mm=cube) == (-ball.sum(), -1)
+    assert volume_error(_ball(10), _ball(8), spacing_mm=cube)[1] == pytest.approx((8 / 10) ** 3 - 1, abs=0.02)
+    with pytest.raises(MaskError, match="0 or more"):
+        surface_dice(ball, ball, spacing_mm=cube, tolerance_mm=-1)
