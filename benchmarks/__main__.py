@@ -19,7 +19,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=HERE.parents[1] / "shared" / "data", help="folder of real data")
     data = parser.parse_args().data
     nodules = data / "lidc-nodules"
-    commands = [["training_step.py"], ["segmentation_export.py"]]
+    commands = [["training_step.py"], ["segmentation_export.py"], ["statistics_speed.py"]]
     if (nodules / "cases.csv").is_file():
         commands.insert(0, ["preparation.py", str(nodules)])
     else:

@@ -110,6 +110,9 @@ def patient_codes(patient_id: npt.ArrayLike | None, *, cases: int) -> tuple[IntA
     """
     if patient_id is None:
         return np.arange(cases), cases
+    numbers = np.asarray(patient_id)
+    if numbers.shape == (cases,) and _are_codes(numbers):
+        return numbers.astype(np.int64), int(numbers.max()) + 1
     given: AnyArray = np.asarray(patient_id, dtype=object)
     if given.shape != (cases,):
         raise HounsfieldError(
@@ -123,6 +126,13 @@ def patient_codes(patient_id: npt.ArrayLike | None, *, cases: int) -> tuple[IntA
         )
     names, codes = np.unique(np.array([str(value) for value in given], dtype=str), return_inverse=True)
     return codes.reshape(-1).astype(np.int64), len(names)
+
+
+def _are_codes(numbers: AnyArray) -> bool:
+    """Whether these are whole numbers from 0 without a gap, as when one function hands its codes to the next."""
+    if not len(numbers) or not np.issubdtype(numbers.dtype, np.integer):
+        return False
+    return bool(numbers.min() == 0 and numbers.max() < len(numbers) and np.bincount(numbers).all())
 
 
 def checked_level(level: float) -> float:
