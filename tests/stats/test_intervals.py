@@ -9,20 +9,10 @@ import pytest
 from sklearn import metrics
 
 from hounsfield.core.errors import HounsfieldError
-from hounsfield.stats.auc import delong_interval
+from hounsfield.stats.auc import auc, delong_interval
+from hounsfield.stats.classification import accuracy, brier, f1, macro_auc, mcc, sensitivity, specificity
 from hounsfield.stats.estimate import UndefinedMetric
-from hounsfield.stats.intervals import (
-    accuracy_interval,
-    auc_interval,
-    brier_interval,
-    f1_interval,
-    macro_auc_interval,
-    mcc_interval,
-    mean_interval,
-    sensitivity_interval,
-    share_interval,
-    specificity_interval,
-)
+from hounsfield.stats.intervals import mean_interval, share_interval
 from hounsfield.stats.proportion import wilson
 
 
@@ -40,12 +30,12 @@ def rng() -> np.random.Generator:
 
 def test_auc_chooses_by_the_patients() -> None:
     label, prob, patient = clustered(0)
-    single = auc_interval(label, prob, patient_id=range(len(label)), rng=rng())
+    single = auc(label, prob, patient_id=range(len(label)), rng=rng())
     assert single.method == "DeLong, logit scale"
     assert single == delong_interval(label, prob)
-    repeated = auc_interval(label, prob, patient_id=patient, rng=rng())
+    repeated = auc(label, prob, patient_id=patient, rng=rng())
     assert repeated.method == "patient bootstrap (BCa, 2000 resamples)"
-    analytic = auc_interval(label, prob, patient_id=patient)
+    analytic = auc(label, prob, patient_id=patient)
     assert analytic.method == "Obuchowski, logit scale"
     assert repeated.value == pytest.approx(metrics.roc_auc_score(label, prob))
     assert (repeated.low, repeated.high) == pytest.approx((analytic.low, analytic.high), abs=0.02)
@@ -53,7 +43,7 @@ def test_auc_chooses_by_the_patients() -> None:
 
 
 def test_perfect_auc_of_repeated_patients_never_has_zero_width() -> None:
-    estimate = auc_interval([0, 0, 1, 1, 0, 1], [0.1, 0.1, 0.9, 0.9, 0.2, 0.8], patient_id=list("aabbcd"), rng=rng())
+    estimate = auc([0, 0, 1, 1, 0, 1], [0.1, 0.1, 0.9, 0.9, 0.2, 0.8], patient_id=list("aabbcd"), rng=rng())
     assert estimate.value == 1
     assert estimate.low == pytest.approx(0.025**0.5)  # patients a, c against b, d: two disjoint pairs
     assert "undefined" in estimate.note
@@ -61,17 +51,17 @@ def test_perfect_auc_of_repeated_patients_never_has_zero_width() -> None:
 
 def test_auc_of_one_class_warns() -> None:
     with pytest.warns(UndefinedMetric, match="no negative case"):
-        assert math.isnan(auc_interval([1, 1, 1], [0.1, 0.2, 0.3], patient_id=list("aab"), rng=rng()).value)
+        assert math.isnan(auc([1, 1, 1], [0.1, 0.2, 0.3], patient_id=list("aab"), rng=rng()).value)
 
 
 def test_accuracy_chooses_by_the_patients() -> None:
     label, prob, patient = clustered(1)
     called = (prob > 0.5).astype(int)
-    assert accuracy_interval(label, called) == wilson(int((label == called).sum()), len(label))
-    repeated = accuracy_interval(label, called, patient_id=patient, rng=rng())
+    assert accuracy(label, called) == wilson(int((label == called).sum()), len(label))
+    repeated = accuracy(label, called, patient_id=patient, rng=rng())
     assert repeated.method.startswith("patient bootstrap")
     assert repeated.value == pytest.approx(metrics.accuracy_score(label, called))
-    analytic = accuracy_interval(label, called, patient_id=patient)
+    analytic = accuracy(label, called, patient_id=patient)
     assert (repeated.low, repeated.high) == pytest.approx((analytic.low, analytic.high), abs=0.02)
 
 
@@ -84,21 +74,21 @@ def test_all_right_with_repeated_patients_counts_patients() -> None:
 
 def test_sensitivity_and_specificity_take_their_own_cases() -> None:
     label, called = np.array([1, 1, 1, 0, 0]), np.array([1, 1, 0, 0, 1])
-    assert sensitivity_interval(label, called) == wilson(2, 3)
-    assert specificity_interval(label, called, patient_id=list("aabcd")) == wilson(1, 2)
-    assert sensitivity_interval(label, called, patient_id=list("aabcd")).n == 2
+    assert sensitivity(label, called) == wilson(2, 3)
+    assert specificity(label, called, patient_id=list("aabcd")) == wilson(1, 2)
+    assert sensitivity(label, called, patient_id=list("aabcd")).n == 2
     with pytest.raises(HounsfieldError, match="one value a case"):
-        sensitivity_interval(label, called[:3])
+        sensitivity(label, called[:3])
 
 
 def test_f1_and_mcc_are_bootstrapped_around_the_right_value() -> None:
     label, prob, patient = clustered(2)
     called = (prob > 0.5).astype(int)
     for average in ("weighted", "macro"):
-        estimate = f1_interval(label, called, average=average, patient_id=patient, rng=rng())
+        estimate = f1(label, called, average=average, patient_id=patient, rng=rng())
         assert estimate.value == pytest.approx(metrics.f1_score(label, called, average=average))
         assert estimate.low < estimate.value < estimate.high
-    estimate = mcc_interval(label, called, patient_id=patient, rng=rng())
+    estimate = mcc(label, called, patient_id=patient, rng=rng())
     assert estimate.value == pytest.approx(metrics.matthews_corrcoef(label, called))
     by_rows = []
     generator = np.random.default_rng(8)
@@ -112,10 +102,10 @@ def test_macro_auc_and_brier() -> None:
     generator = np.random.default_rng(3)
     label = generator.integers(0, 3, 90)
     prob = generator.dirichlet([1, 1, 1], 90)
-    estimate = macro_auc_interval(label, prob, classes=[0, 1, 2], rng=rng())
+    estimate = macro_auc(label, prob, classes=[0, 1, 2], rng=rng())
     assert estimate.value == pytest.approx(metrics.roc_auc_score(label, prob, multi_class="ovr"))
     assert estimate.low < 0.5 < estimate.high
-    binary = brier_interval(label == 1, prob[:, 1], rng=rng())
+    binary = brier(label == 1, prob[:, 1], rng=rng())
     assert binary.value == pytest.approx(metrics.brier_score_loss(label == 1, prob[:, 1]))
 
 
@@ -131,11 +121,11 @@ def test_mean_leaves_out_what_has_no_value_and_says_so() -> None:
 
 def test_no_case_at_all() -> None:
     with pytest.warns(UndefinedMetric):
-        assert math.isnan(f1_interval([], [], average="macro", rng=rng()).value)
+        assert math.isnan(f1([], [], average="macro", rng=rng()).value)
     with pytest.warns(UndefinedMetric):
         assert math.isnan(mean_interval([], rng=rng()).value)
     with pytest.warns(UndefinedMetric):
-        assert math.isnan(accuracy_interval([], []).value)
+        assert math.isnan(accuracy([], []).value)
 
 
 @pytest.mark.slow
@@ -149,6 +139,6 @@ def test_bootstrap_of_clustered_auc_covers() -> None:
         label = (generator.random(len(patient)) < 0.5).astype(int)
         shared = math.sqrt(0.5) * generator.normal(size=70)[patient]
         prob = shift * label + shared + math.sqrt(0.5) * generator.normal(size=len(patient))
-        estimate = auc_interval(label, prob, patient_id=patient, rng=generator, resamples=500)
+        estimate = auc(label, prob, patient_id=patient, rng=generator, resamples=500)
         held += estimate.low <= 0.8 <= estimate.high
     assert 0.91 < held / 300 < 0.985

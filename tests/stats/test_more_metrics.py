@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import cohen_kappa_score, roc_auc_score
+from sklearn.metrics import average_precision_score, cohen_kappa_score, roc_auc_score
 from statsmodels.stats.inter_rater import cohens_kappa
 
 from hounsfield.core.errors import HounsfieldError
+from hounsfield.stats.average_precision import average_precision, weighted_average_precision
 from hounsfield.stats.decision_curve import decision_curve
 from hounsfield.stats.estimate import UndefinedMetric
 from hounsfield.stats.kappa import kappa, kappa_of
@@ -164,3 +165,13 @@ def test_a_threshold_from_the_test_part_says_so() -> None:
     found = diagnostic(LABEL, SCORE)
     assert found.threshold == youden(LABEL, SCORE).threshold
     assert DIAGNOSTIC in found.rule
+
+
+def test_average_precision_equals_scikit_learn_for_any_weights() -> None:
+    weights = RNG.integers(0, 4, (6, 200)).astype(float)
+    expected = [average_precision_score(LABEL, SCORE, sample_weight=row) for row in weights]
+    assert weighted_average_precision(LABEL, SCORE, weights) == pytest.approx(expected, abs=1e-10)
+    found = average_precision(LABEL, SCORE, patient_id=PATIENT)
+    assert found.value == pytest.approx(average_precision_score(LABEL, SCORE), abs=1e-10)
+    assert found.low < found < found.high
+    assert found.unit == "patients"

@@ -12,7 +12,6 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from hounsfield.stats.auc import auc
-from hounsfield.stats.intervals import auc_interval
 
 
 def test_interval_of_the_diameter_on_repeated_patients(shared_data: Path) -> None:
@@ -21,9 +20,9 @@ def test_interval_of_the_diameter_on_repeated_patients(shared_data: Path) -> Non
     label, diameter = cases["malignant"].to_numpy(), cases["diameter_mm"].to_numpy()
     known = np.isfinite(diameter)
     label, diameter, patient = label[known], diameter[known], cases["patient_id"].to_numpy()[known]
-    bootstrap = auc_interval(label, diameter, patient_id=patient, rng=np.random.default_rng(0))
-    clustered = auc_interval(label, diameter, patient_id=patient)
-    naive = auc_interval(label, diameter)
+    bootstrap = auc(label, diameter, patient_id=patient, rng=np.random.default_rng(0))
+    clustered = auc(label, diameter, patient_id=patient)
+    naive = auc(label, diameter)
     assert bootstrap.value == pytest.approx(roc_auc_score(label, diameter))
     assert bootstrap.n == cases["patient_id"][known].nunique()
     for other in (clustered, naive):

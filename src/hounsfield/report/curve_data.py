@@ -9,7 +9,7 @@ import numpy as np
 from hounsfield.core.seeds import generator
 from hounsfield.core.types import BoolArray, FloatArray
 from hounsfield.report.repeats import Repeat
-from hounsfield.stats.average_precision import average_precision
+from hounsfield.stats.average_precision import weighted_average_precision
 from hounsfield.stats.bootstrap import bootstrap_table
 from hounsfield.stats.calibration import ReliabilityCurve, reliability_curve
 
@@ -71,7 +71,13 @@ def precision_points(repeats: Sequence[Repeat]) -> FloatArray:
 
 def mean_precision(repeats: Sequence[Repeat]) -> float:
     """Average precision of the positive class, mean over repeats."""
-    return float(np.mean([average_precision(repeat.label, repeat.prob[:, 1]) for repeat in repeats]))
+    # The value alone: a figure's legend needs no bootstrap.
+    ones = [np.ones((1, len(repeat.label))) for repeat in repeats]
+    values = [
+        weighted_average_precision(repeat.label, repeat.prob[:, 1], one)[0]
+        for repeat, one in zip(repeats, ones, strict=True)
+    ]
+    return float(np.mean(values))
 
 
 def reliability_points(repeats: Sequence[Repeat], *, bins: int = 10) -> ReliabilityCurve:

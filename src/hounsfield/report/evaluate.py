@@ -22,15 +22,11 @@ from hounsfield.core.types import FloatArray
 from hounsfield.report.comparisons import COMPARISON_COLUMNS, NAMED, VERSUS_TRIVIAL, Pair, compare_pairs
 from hounsfield.report.metrics import METRICS, NEED_PROBABILITY, statistics_of
 from hounsfield.report.repeats import Repeat, repeats_of
+from hounsfield.stats.auc import auc
 from hounsfield.stats.bootstrap import WeightedStatistic, bootstrap_interval
+from hounsfield.stats.classification import accuracy, sensitivity, specificity
 from hounsfield.stats.estimate import Estimate, UndefinedMetric
-from hounsfield.stats.intervals import (
-    accuracy_interval,
-    auc_interval,
-    mean_interval,
-    sensitivity_interval,
-    specificity_interval,
-)
+from hounsfield.stats.intervals import mean_interval
 from hounsfield.tables.prediction_rules import prediction_problems
 
 if TYPE_CHECKING:
@@ -158,13 +154,13 @@ def _of_one(
         warnings.simplefilter("ignore", UndefinedMetric)  # an undefined metric is shown as such in the report
         if metric == "auc" and len(repeat.classes) == 2:
             score = repeat.prob[:, 1]
-            return auc_interval(repeat.label, score, patient_id=patients, rng=rng, resamples=resamples)
+            return auc(repeat.label, score, patient_id=patients, rng=rng, resamples=resamples)
         if metric == "accuracy":
-            return accuracy_interval(repeat.label, repeat.predicted, patient_id=patients, rng=rng, resamples=resamples)
+            return accuracy(repeat.label, repeat.predicted, patient_id=patients, rng=rng, resamples=resamples)
         if metric == "sensitivity" and repeat.called is not None:
-            return sensitivity_interval(repeat.label, repeat.called, patient_id=patients, rng=rng)
+            return sensitivity(repeat.label, repeat.called, patient_id=patients, rng=rng)
         if metric == "specificity" and repeat.called is not None:
-            return specificity_interval(repeat.label, repeat.called, patient_id=patients, rng=rng)
+            return specificity(repeat.label, repeat.called, patient_id=patients, rng=rng)
         if metric in repeat.columns:
             return mean_interval(repeat.columns[metric], rng=rng, patient_id=patients, resamples=resamples)
         return bootstrap_interval(statistic, cases=len(repeat.label), rng=rng, patient_id=patients, resamples=resamples)

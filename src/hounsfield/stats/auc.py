@@ -1,8 +1,8 @@
 """Area under the ROC curve: labels and scores in, the area, its variance and its interval out.
 
 The area is the share of (positive, negative) pairs that the score puts in the right order, ties counting one half. Its
-variance is DeLong's, in O(n log n), or Obuchowski's where patients have several cases. `intervals.auc_interval`
-chooses between the ways to an interval; here each is by itself.
+variance is DeLong's, in O(n log n), or Obuchowski's where patients have several cases. `auc` chooses between the ways
+to an interval; each stands by itself as well.
 """
 
 from __future__ import annotations
@@ -15,26 +15,47 @@ from scipy import special
 
 from hounsfield.core.errors import HounsfieldError
 from hounsfield.core.types import BoolArray, FloatArray, IntArray
+from hounsfield.stats.bootstrap import bootstrap_interval
 from hounsfield.stats.estimate import Estimate, undefined
 from hounsfield.stats.inputs import binary_labels, checked_level, patient_codes, scores
 
 
-def auc(label: npt.ArrayLike, prob: npt.ArrayLike) -> float:
-    """Area under the ROC curve, ties counted one half.
+def auc(
+    label: npt.ArrayLike,
+    prob: npt.ArrayLike,
+    *,
+    patient_id: npt.ArrayLike | None = None,
+    rng: np.random.Generator | None = None,
+    level: float = 0.95,
+    resamples: int = 2000,
+) -> Estimate:
+    """Area under the ROC curve, ties counted one half, with its interval.
 
     Args:
         label: (N,) 0 or 1; 1 is the positive class.
         prob: (N,) score, higher for the positive class; any finite number.
+        patient_id: (N,) whose case it is; None when every case is another patient.
+        rng: where patients repeat, the bootstrap over patients (BCa) is taken with it, Obuchowski's variance without.
 
-    Returns: the area in [0, 1]; NaN and the warning UndefinedMetric when a class has no case.
-    Source: Bamber, J Math Psychol 1975;12:387.
+    Returns: DeLong's interval on the logit scale with one case a patient; at an area of 0 or 1 an exact bound from
+        disjoint pairs of patients; NaN and the warning UndefinedMetric when a class has no case.
+
+    Source: Bamber, J Math Psychol 1975;12:387; interval: see `delong_interval`.
     """
     positive = binary_labels(label)
     score = scores(prob, cases=len(positive))
-    missing = _missing_class(positive)
-    if missing:
-        return undefined("AUC", missing)
-    return float(weighted_auc(positive, score, np.ones((1, len(score))))[0])
+    codes, patients = patient_codes(patient_id, cases=len(positive))
+    area = float(weighted_auc(positive, score, np.ones((1, len(score))))[0])
+    if patients == len(positive) or rng is None or not 0 < area < 1:
+        return delong_interval(positive, score, patient_id=codes, level=level)
+    return bootstrap_interval(
+        lambda weights: weighted_auc(positive, score, weights),
+        cases=len(positive),
+        rng=rng,
+        patient_id=codes,
+        resamples=resamples,
+        level=level,
+    )
 
 
 def weighted_auc(label: npt.ArrayLike, prob: npt.ArrayLike, weights: FloatArray) -> FloatArray:
@@ -126,7 +147,7 @@ def disjoint_pairs_interval(
     Returns: [bound, 1] for an area of 1, [0, 1 - bound] for 0. Raises: HounsfieldError for any other area.
     """
     positive = binary_labels(label)
-    value = auc(positive, prob)
+    value = float(weighted_auc(positive, prob, np.ones((1, len(positive))))[0])
     if value not in (0.0, 1.0):
         raise HounsfieldError(f"this bound is for an area of 0 or 1; got {value:.4f}. Use delong_interval.")
     codes, patients = patient_codes(patient_id, cases=len(positive))

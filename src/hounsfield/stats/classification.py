@@ -13,10 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from hounsfield.core.errors import HounsfieldError
-from hounsfield.core.types import AnyArray, FloatArray, IntArray
-from hounsfield.stats.auc import auc, weighted_auc
-from hounsfield.stats.estimate import undefined
-from hounsfield.stats.inputs import binary_labels, class_codes, probabilities
+from hounsfield.core.types import AnyArray, BoolArray, FloatArray, IntArray
+from hounsfield.stats.auc import weighted_auc
+from hounsfield.stats.bootstrap import WeightedStatistic
+from hounsfield.stats.estimate import Estimate, nothing
+from hounsfield.stats.inputs import binary_labels, class_codes, patient_codes, probabilities
+from hounsfield.stats.intervals import bootstrapped, mean_interval, share_interval
 
 
 def confusion_matrix(
@@ -36,38 +38,85 @@ def confusion_matrix(
     return np.bincount(rows * size + columns, minlength=size * size).reshape(size, size)
 
 
-def accuracy(label: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
-    """Share of cases whose class is right, in [0, 1]; NaN and UndefinedMetric without cases."""
-    matrix = confusion_matrix(label, predicted)
-    return float(accuracy_of(matrix)) if matrix.sum() else undefined("accuracy", "no case")
+def accuracy(
+    label: npt.ArrayLike,
+    predicted: npt.ArrayLike,
+    *,
+    patient_id: npt.ArrayLike | None = None,
+    rng: np.random.Generator | None = None,
+    level: float = 0.95,
+    resamples: int = 2000,
+) -> Estimate:
+    """Share of (N,) classes that are right, with the interval of `intervals.share_interval`, and its edges."""
+    rows, columns, _ = class_codes(label, predicted)
+    if not len(rows):
+        return nothing("accuracy", "no case", level=level)
+    return share_interval(rows == columns, patient_id=patient_id, rng=rng, level=level, resamples=resamples)
 
 
-def sensitivity(label: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
-    """Share of the positive cases (label 1) that are called positive; NaN and UndefinedMetric without such cases."""
+def sensitivity(
+    label: npt.ArrayLike,
+    predicted: npt.ArrayLike,
+    *,
+    patient_id: npt.ArrayLike | None = None,
+    rng: np.random.Generator | None = None,
+    level: float = 0.95,
+) -> Estimate:
+    """Share of the (N,) cases of label 1 that are called 1; NaN and UndefinedMetric without such cases."""
     positive, called = _two_classes(label, predicted)
     if not positive.any():
-        return undefined("sensitivity", "no positive case (label 1)")
-    return float(called[positive].mean())
+        return nothing("sensitivity", "no positive case (label 1)", level=level)
+    return _share_of(called, positive, patient_id, rng, level)
 
 
-def specificity(label: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
-    """Share of the negative cases (label 0) that are called negative; NaN and UndefinedMetric without such cases."""
+def specificity(
+    label: npt.ArrayLike,
+    predicted: npt.ArrayLike,
+    *,
+    patient_id: npt.ArrayLike | None = None,
+    rng: np.random.Generator | None = None,
+    level: float = 0.95,
+) -> Estimate:
+    """Share of the (N,) cases of label 0 that are called 0; NaN and UndefinedMetric without such cases."""
     positive, called = _two_classes(label, predicted)
     if positive.all():
-        return undefined("specificity", "no negative case (label 0)")
-    return float((~called[~positive]).mean())
+        return nothing("specificity", "no negative case (label 0)", level=level)
+    return _share_of(~called, ~positive, patient_id, rng, level)
 
 
-def f1(label: npt.ArrayLike, predicted: npt.ArrayLike, *, average: str) -> float:
-    """F1 averaged over the classes; see `f1_of`. NaN and UndefinedMetric without cases."""
-    matrix = confusion_matrix(label, predicted)
-    return float(f1_of(matrix, average=average)) if matrix.sum() else undefined("F1", "no case")
+def f1(
+    label: npt.ArrayLike,
+    predicted: npt.ArrayLike,
+    *,
+    average: str,
+    patient_id: npt.ArrayLike | None = None,
+    rng: np.random.Generator | None = None,
+    level: float = 0.95,
+    resamples: int = 2000,
+) -> Estimate:
+    """F1 averaged over the classes (see `f1_of`) with its patient bootstrap interval.
+
+    Args:
+        rng: seeded with 0 when absent, so that the same data give the same interval.
+
+    Returns: NaN and UndefinedMetric without cases.
+    """
+    statistic = _of_matrix(label, predicted, lambda matrices: f1_of(matrices, average=average))
+    return bootstrapped("F1", statistic, len(np.asarray(label)), patient_id, rng, level, resamples)
 
 
-def mcc(label: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
-    """Matthews' correlation for any number of classes; see `mcc_of`. NaN and UndefinedMetric without cases."""
-    matrix = confusion_matrix(label, predicted)
-    return float(mcc_of(matrix)) if matrix.sum() else undefined("MCC", "no case")
+def mcc(
+    label: npt.ArrayLike,
+    predicted: npt.ArrayLike,
+    *,
+    patient_id: npt.ArrayLike | None = None,
+    rng: np.random.Generator | None = None,
+    level: float = 0.95,
+    resamples: int = 2000,
+) -> Estimate:
+    """Matthews' correlation for any number of classes (see `mcc_of`); interval and edges as `f1`."""
+    statistic = _of_matrix(label, predicted, mcc_of)
+    return bootstrapped("MCC", statistic, len(np.asarray(label)), patient_id, rng, level, resamples)
 
 
 def accuracy_of(matrix: AnyArray) -> FloatArray:
@@ -113,18 +162,36 @@ def mcc_of(matrix: AnyArray) -> FloatArray:
     return np.asarray(np.where(total > 0, value, np.nan))
 
 
-def macro_auc(label: npt.ArrayLike, prob: npt.ArrayLike, *, classes: Sequence[Any]) -> float:
-    """Mean over the classes of the AUC of that class against the rest.
+def macro_auc(
+    label: npt.ArrayLike,
+    prob: npt.ArrayLike,
+    *,
+    classes: Sequence[Any],
+    patient_id: npt.ArrayLike | None = None,
+    rng: np.random.Generator | None = None,
+    level: float = 0.95,
+    resamples: int = 2000,
+) -> Estimate:
+    """Mean over the classes of the AUC of that class against the rest, with its patient bootstrap interval.
 
     Args:
         label: (N,) class of each case.
         prob: (N, C) probability of each class, columns in the order of `classes`.
+        rng: seeded with 0 when absent.
 
     Returns: the mean in [0, 1]; NaN and UndefinedMetric when a class has no case, or all cases.
     Source: Provost & Domingos, CeDER working paper IS-00-04, 2000, without their weights.
     """
-    codes, table = _class_table(label, prob, classes)
-    return float(np.mean([auc(codes == k, table[:, k]) for k in range(len(classes))]))
+    codes, _ = _class_table(label, prob, classes)
+    for k, name in enumerate(classes):
+        if not (codes == k).any() or (codes == k).all():
+            which = "positive" if not (codes == k).any() else "negative"
+            return nothing("macro AUC", f"no {which} case for class {name}", level=level)
+
+    def statistic(weights: FloatArray) -> FloatArray:
+        return weighted_macro_auc(label, prob, weights, classes=classes)
+
+    return bootstrapped("macro AUC", statistic, len(np.asarray(label)), patient_id, rng, level, resamples)
 
 
 def weighted_macro_auc(
@@ -136,24 +203,61 @@ def weighted_macro_auc(
     return np.asarray(np.mean(each, axis=0))
 
 
-def brier(label: npt.ArrayLike, prob: npt.ArrayLike) -> float:
+def brier(
+    label: npt.ArrayLike,
+    prob: npt.ArrayLike,
+    *,
+    patient_id: npt.ArrayLike | None = None,
+    rng: np.random.Generator | None = None,
+    level: float = 0.95,
+    resamples: int = 2000,
+) -> Estimate:
     """Mean squared difference between the probability of the positive class and the label.
 
-    Returns: in [0, 1], 0 best; NaN and UndefinedMetric without cases. Source: Brier, Mon Weather Rev 1950;78:1, half
-        of his two-class score.
+    Returns: in [0, 1], 0 best, with its patient bootstrap interval; NaN and UndefinedMetric without cases.
+    Source: Brier, Mon Weather Rev 1950;78:1, half of his two-class score.
     """
     positive = binary_labels(label)
     given = probabilities(prob, cases=len(positive))
-    return float(np.mean((given - positive) ** 2)) if len(given) else undefined("Brier score", "no case")
+    return mean_interval((given - positive) ** 2, rng=rng, patient_id=patient_id, level=level, resamples=resamples)
 
 
-def multiclass_brier(label: npt.ArrayLike, prob: npt.ArrayLike, *, classes: Sequence[Any]) -> float:
-    """Mean over cases of the summed squared differences over (N, C) class probabilities, in [0, 2]."""
+def multiclass_brier(
+    label: npt.ArrayLike,
+    prob: npt.ArrayLike,
+    *,
+    classes: Sequence[Any],
+    patient_id: npt.ArrayLike | None = None,
+    rng: np.random.Generator | None = None,
+    level: float = 0.95,
+    resamples: int = 2000,
+) -> Estimate:
+    """Mean over cases of the summed squared differences over (N, C) class probabilities, in [0, 2]; as `brier`."""
     codes, table = _class_table(label, prob, classes)
-    if not len(codes):
-        return undefined("Brier score", "no case")
-    wanted = codes[:, None] == np.arange(len(classes))
-    return float(np.mean(np.sum((table - wanted) ** 2, axis=1)))
+    loss = np.sum((table - (codes[:, None] == np.arange(len(classes)))) ** 2, axis=1)
+    return mean_interval(loss, rng=rng, patient_id=patient_id, level=level, resamples=resamples)
+
+
+def _share_of(
+    hit: BoolArray,
+    among: BoolArray,
+    patient_id: npt.ArrayLike | None,
+    rng: np.random.Generator | None,
+    level: float,
+) -> Estimate:
+    own = None
+    if patient_id is not None:
+        codes, _ = patient_codes(patient_id, cases=len(among))
+        own = codes[among]
+    return share_interval(hit[among], patient_id=own, rng=rng, level=level)
+
+
+def _of_matrix(label: npt.ArrayLike, predicted: npt.ArrayLike, metric: WeightedStatistic) -> WeightedStatistic:
+    """A metric of the confusion matrix as a statistic of weighted cases."""
+    rows, columns, names = class_codes(label, predicted)
+    size = len(names)
+    cell = np.eye(size * size)[rows * size + columns]
+    return lambda weights: metric((weights @ cell).reshape(len(weights), size, size))
 
 
 def _two_classes(label: npt.ArrayLike, predicted: npt.ArrayLike) -> tuple[AnyArray, AnyArray]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass
+from typing import Self
 
 from hounsfield.core.errors import HounsfieldError
 
@@ -17,9 +18,12 @@ class UndefinedMetric(UserWarning):
     """A metric has no value for this input (no case, one class only); NaN is returned in its place."""
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """A metric's value with its confidence interval.
+@dataclass(frozen=True, eq=False)
+class Estimate(float):
+    """A metric's value with its confidence interval; a number, so that it can be used wherever the value alone is.
+
+    Arithmetic and comparison take the value; `str(e)` and `f"{e:.3f}"` write the interval beside it, `float(e)` drops
+    it, `dataclasses.replace(e, note=...)` makes another.
 
     Attributes:
         value: the point estimate; NaN when the metric is undefined for these data.
@@ -42,6 +46,10 @@ class Estimate:
     method: str
     level: float = 0.95
     note: str = ""
+
+    def __new__(cls, value: float, *_: object, **__: object) -> Self:
+        """The number itself; everything else is set by the generated `__init__`."""
+        return super().__new__(cls, value)
 
     def __post_init__(self) -> None:
         if not 0 < self.level < 1:
@@ -69,5 +77,10 @@ class Estimate:
 
 def undefined(metric: str, reason: str) -> float:
     """NaN, with the warning that says which metric has no value and why."""
-    warnings.warn(f"{metric} is undefined: {reason}; NaN is returned.", UndefinedMetric, stacklevel=3)
+    warnings.warn(f"{metric} is undefined: {reason}; NaN is returned.", UndefinedMetric, stacklevel=4)
     return math.nan
+
+
+def nothing(metric: str, reason: str, *, level: float = 0.95) -> Estimate:
+    """The estimate of a metric that has no value, with the warning of `undefined`."""
+    return Estimate(undefined(metric, reason), math.nan, math.nan, 0, "cases", "none", level, reason)

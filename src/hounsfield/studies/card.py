@@ -7,7 +7,7 @@ import pandas as pd
 
 from hounsfield.core.errors import HounsfieldError
 from hounsfield.infer.bundle import BundleCard
-from hounsfield.stats.intervals import auc_interval
+from hounsfield.stats.auc import auc
 from hounsfield.studies.study import Study
 
 
@@ -64,7 +64,7 @@ def _performance(card: BundleCard, rows: pd.DataFrame) -> str:
         one = test[(test["repetition"] == test["repetition"].min()) & (test["seed"] == test["seed"].min())]
         label = (one["label"] == card.classes[-1]).to_numpy(dtype=int)
         try:
-            found = auc_interval(
+            found = auc(
                 label,
                 one[f"prob_{card.classes[-1]}"].to_numpy(),
                 patient_id=one["patient_id"].to_numpy(),

@@ -17,7 +17,8 @@ from hounsfield.infer.measure import MeasureCubes
 from hounsfield.infer.model import Cubes, Model, Output
 from hounsfield.phantom.core_fraction import bayes_accuracy, core_fraction_density
 from hounsfield.phantom.cubes import CubeSet
-from hounsfield.stats.intervals import accuracy_interval, auc_interval
+from hounsfield.stats.auc import auc
+from hounsfield.stats.classification import accuracy
 from hounsfield.studies.phantom_cases import CLASSES, CLEAN, CONFIG, CONFOUNDER, SHAPE_LEAK
 from hounsfield.studies.study import Study
 from hounsfield.volume.intensity import scale_hu
@@ -112,15 +113,15 @@ def table_of(result: PhantomResult) -> pd.DataFrame:
     """One row an arm: accuracy and AUC with 95 % intervals, mean Dice, mask on the vessel."""
     rows = []
     for name, arm in result.arms.items():
-        accuracy = accuracy_interval(result.label, arm.called, patient_id=result.patient_id)
-        area = auc_interval(result.label, arm.prob, patient_id=result.patient_id)
+        right = accuracy(result.label, arm.called, patient_id=result.patient_id)
+        area = auc(result.label, arm.prob, patient_id=result.patient_id)
         rows.append(
             {
                 "arm": name,
                 "cubes": len(result.label),
-                "accuracy": accuracy.value,
-                "accuracy_low": accuracy.low,
-                "accuracy_high": accuracy.high,
+                "accuracy": right.value,
+                "accuracy_low": right.low,
+                "accuracy_high": right.high,
                 "auc": area.value,
                 "auc_low": area.low,
                 "auc_high": area.high,

@@ -15,9 +15,9 @@ from scipy.special import ndtri
 
 from hounsfield.core.types import IntArray
 from hounsfield.stats.auc import auc
+from hounsfield.stats.classification import accuracy
 from hounsfield.stats.compare import compare_accuracy
 from hounsfield.stats.estimate import Estimate
-from hounsfield.stats.intervals import accuracy_interval
 from hounsfield.studies.phantom_cases import CLEAN, CONFOUNDER, NO_SIGNAL, SHAPE_LEAK
 from hounsfield.studies.phantom_results import PhantomResult
 
@@ -105,7 +105,7 @@ def _clean(clean: PhantomResult) -> list[Verdict]:
     if clean.best_rule is not None:
         called = clean.arms["expert_mask"].called
         gap = compare_accuracy(clean.label, called, clean.best_rule, patient_id=clean.patient_id).difference
-        reached = accuracy_interval(clean.label, clean.best_rule, patient_id=clean.patient_id)
+        reached = accuracy(clean.label, clean.best_rule, patient_id=clean.patient_id)
         text = (
             f"{_points(gap)} from the best rule on the same cubes ({reached.value:.1%}; Bayes rate {clean.bayes:.1%})"
         )
@@ -168,7 +168,7 @@ def _chance(phantom: str, result: PhantomResult, names: list[str]) -> Verdict:
 
 
 def _leak(result: PhantomResult) -> Verdict:
-    reached = accuracy_interval(result.label, result.arms["expert_mask"].called, patient_id=result.patient_id)
+    reached = accuracy(result.label, result.arms["expert_mask"].called, patient_id=result.patient_id)
     verdict = MET if reached.low > 0.5 + WIDE else NOT_MET if reached.high < 0.5 + WIDE else UNCLEAR
     return Verdict(SHAPE_LEAK, "(b) succeeds although no voxel differs", f"accuracy {_share(reached)}", verdict)
 

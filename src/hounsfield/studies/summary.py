@@ -11,7 +11,7 @@ import pandas as pd
 from hounsfield.catalog.match import matched_pairs
 from hounsfield.core.errors import HounsfieldError
 from hounsfield.core.seeds import generator
-from hounsfield.stats.intervals import auc_interval
+from hounsfield.stats.auc import auc
 from hounsfield.studies.study import Study
 
 CALIPER = float(np.log(1.1))  # volumes of a pair differ by a tenth at most
@@ -100,7 +100,7 @@ def _matched(study: Study, target: str, predictions: pd.DataFrame, features: pd.
 
 def _auc(rows: pd.DataFrame, positive: str) -> str:
     try:
-        found = auc_interval(
+        found = auc(
             (rows["label"] == positive).to_numpy(dtype=int),
             rows[f"prob_{positive}"].to_numpy(),
             patient_id=rows["patient_id"].to_numpy(),

@@ -220,12 +220,12 @@ def row_of(
     for part in parts:
         result = manage(part.features, part.size_cm, table)
         ill = part.label == 1
-        sides.append((auc(ill, result.points), int(result.fna[ill].sum()), int((~result.fna[~ill]).sum())))
+        sides.append((float(auc(ill, result.points)), int(result.fna[ill].sum()), int((~result.fna[~ill]).sum())))
     ill = train.label == 1
     calls = [manage(train.features, train.size_cm, one).fna[ill] for one in (acr, table)]
     before = float("nan")
     if found is not None:
-        before = auc(ill, np.where(train.features.override, 0, train.features.matrix @ found.searched))
+        before = float(auc(ill, np.where(train.features.override, 0, train.features.matrix @ found.searched)))
     return TableRow(
         name,
         found.runs if found else 0,
