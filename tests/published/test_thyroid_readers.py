@@ -13,8 +13,9 @@ import pytest
 
 from hounsfield.guideline.nodules import find_map, nodules_of
 from hounsfield.guideline.point_table import read_point_table
-from hounsfield.guideline.score import points_of
+from hounsfield.guideline.score import level_of, points_of, reaches
 from hounsfield.stats.auc import auc
+from hounsfield.stats.operating_point import level_among, matched_to
 from hounsfield.studies.readers import MEAN, Plan, ReaderComparison, run_readers
 from hounsfield.tables.readings import read_reading_map, read_readings
 
@@ -28,7 +29,7 @@ def frame(shared_data: Path) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def found(frame: pd.DataFrame) -> ReaderComparison:
-    return run_readers(frame, ACR, Plan(seed=0, by_patient=False))
+    return run_readers(frame, ACR, Plan(seed=0, sizes="own", by_patient=False))
 
 
 AREAS = {
@@ -120,3 +121,25 @@ def test_training_nodules(frame: pd.DataFrame) -> None:
     for part, printed in (("cross-validation", 0.7823), ("training", 0.8253)):
         rows = frame[(frame["reader"] == "algorithm") & (frame["part"] == part)]
         assert float(auc(rows["label"].astype(int), rows["score"])) == pytest.approx(printed, abs=5e-5)
+
+
+def test_cross_validation(frame: pd.DataFrame, shared_data: Path) -> None:
+    """Fold models cut at the mean of their own thresholds: 80/127 and 519/1151; the radiologist 85 and 546."""
+    (expert,), _ = nodules_of(frame[(frame["reader"] == "1") & (frame["part"] == "training")], ACR, named_wins=True)
+    points = dict(zip(expert.case_id, points_of(expert.features, ACR), strict=True))
+    folds = pd.read_csv(shared_data / "thyroid" / "predictions_cv_train.csv", dtype={"ID": str}).groupby("Fold")
+    starts = [level.points for level in ACR.levels[2:]]
+    cuts = np.mean(
+        [matched_to([points[case] for case in one["ID"]], one["Prediction"], starts=starts) for _, one in folds], axis=0
+    )
+    assert cuts == pytest.approx([0.3425, 0.4334, 0.6175], abs=4e-4)
+    rows = frame[(frame["reader"] == "algorithm") & (frame["part"] == "cross-validation")].set_index("case_id")
+    score = rows["score"].loc[list(expert.case_id)].to_numpy(dtype=float)
+    up = np.array(expert.label) == 1
+    for level, printed in (
+        (level_among(score, cuts) + 1, (80, 519, 115, 333)),
+        (level_of(np.array(list(points.values())), ACR), (85, 546, 116, 361)),
+    ):
+        fna = reaches(level, expert.size_cm, [one.fna_cm for one in ACR.levels])
+        later = fna | reaches(level, expert.size_cm, [one.follow_up_cm for one in ACR.levels])
+        assert (fna[up].sum(), (~fna[~up]).sum(), later[up].sum(), (~later[~up]).sum()) == printed

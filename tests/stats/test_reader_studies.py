@@ -9,7 +9,8 @@ import pytest
 from statsmodels.stats.inter_rater import fleiss_kappa as their_fleiss
 
 from hounsfield.core.errors import HounsfieldError
-from hounsfield.stats.agreement import fleiss_kappa, fleiss_kappa_of, icc
+from hounsfield.stats.agreement import ICC_FORMS, fleiss_kappa, fleiss_kappa_of, icc
+from hounsfield.stats.auc import auc_covariance
 from hounsfield.stats.compare import compare_auc
 from hounsfield.stats.consensus import majority
 from hounsfield.stats.estimate import UndefinedMetric
@@ -25,7 +26,9 @@ VAN_DYKE = np.array(
         [0.9478261, 0.9053140, 0.9217391, 0.9993559, 0.9299517],
     ]
 )
-PRINTED = Covariances(0.0008022883, 0.0003466137, 0.0003440748, 0.0002390284, (0.0004839618, 0.0002041879))
+PRINTED = Covariances(
+    0.0008022883, 0.0003466137, 0.0003440748, 0.0002390284, (0.0004839618, 0.0002041879), (0.0010141, 0.0005905)
+)
 
 
 def test_van_dyke_as_r_prints_it() -> None:
@@ -42,6 +45,35 @@ def test_van_dyke_as_r_prints_it() -> None:
     assert VAN_DYKE.var(axis=1, ddof=1) == pytest.approx([0.003082629, 0.001304602], rel=1e-4)
     for estimate, spread, shared in zip(found.modality, (0.003082629, 0.001304602), PRINTED.each_modality, strict=True):
         assert (estimate.high - estimate.low) / 2 > 1.96 * math.sqrt((spread + 5 * shared) / 5)
+
+
+@pytest.mark.parametrize(
+    ("random", "p", "gap", "modality"),
+    [
+        ("readers and cases", 0.05167, (-0.0879595, 0.0003589), ((0.8252, 0.9689), (0.8941, 0.9875))),
+        ("cases", 0.01928, (-0.08049, -0.007115), ((0.8494, 0.9446), (0.9080, 0.9737))),
+        ("readers", 0.04196, (-0.08502, -0.00258), ((0.8281, 0.9660), (0.8960, 0.9857))),
+    ],
+)
+def test_van_dyke_whatever_is_random(random: str, p: float, gap: tuple, modality: tuple) -> None:
+    """RJafroc's RRRC, FRRC and RRFC, as its book prints them."""
+    found = analyse(VAN_DYKE, PRINTED, random=random, n=114)
+    assert found.p == pytest.approx(p, abs=6e-6)
+    (one,) = found.differences
+    assert (one.difference.low, one.difference.high) == pytest.approx(gap, abs=6e-6)
+    for estimate, ends in zip(found.modality, modality, strict=True):
+        assert (estimate.low, estimate.high) == pytest.approx(ends, abs=6e-5)
+
+
+def test_each_modality_has_its_own_variance() -> None:
+    """With these readers alone the interval of a mean is that of DeLong's covariance of its readers."""
+    rng = np.random.default_rng(1)
+    label = np.repeat([0, 1], 40)
+    score = np.array([1.5, 0.3])[:, None, None] * label + rng.normal(size=80) + rng.normal(size=(2, 3, 80))
+    _, covariance = auc_covariance(label, score.reshape(6, -1))
+    for place, one in enumerate(reader_study(label, score, random="cases").modality):
+        block = covariance[3 * place : 3 * place + 3, 3 * place : 3 * place + 3]
+        assert (one.high - one.low) / 2 == pytest.approx(1.959964 * math.sqrt(block.mean()), rel=1e-6)
 
 
 def simulated(seed: int, *, readers: int = 4, cases: int = 60, gap: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
@@ -67,8 +99,6 @@ def test_one_reader_on_these_cases_is_delong() -> None:
 def test_fixed_readers_equal_delong_of_their_mean() -> None:
     """With these readers alone the variance is that of the mean difference under DeLong's covariance."""
     label, score = simulated(2, readers=3)
-    from hounsfield.stats.auc import auc_covariance
-
     areas, covariance = auc_covariance(label, score.reshape(6, -1))
     weights = np.r_[np.full(3, 1 / 3), np.full(3, -1 / 3)]
     found = reader_study(label, score, random="cases").differences[0].difference
@@ -134,6 +164,10 @@ def test_icc_edges() -> None:
     assert icc([[1, 1], [2, 2], [3, 3]], form="3,1").value == 1
     with pytest.warns(UndefinedMetric, match="the same"):
         assert math.isnan(icc([[1, 1], [1, 1]]).value)
+    for alike in ([[1, 2], [2, 1]], [[1, 2], [1, 2]], [[1, 3], [2, 2], [3, 1]]):
+        for form in ICC_FORMS:
+            with pytest.warns(UndefinedMetric, match="cases' means"):
+                assert math.isnan(icc(alike, form=form).value)
     for bad, message in (([[1, 2]], "2 x 2"), ([[1, math.nan], [2, 3]], "none missing")):
         with pytest.raises(HounsfieldError, match=message):
             icc(bad)

@@ -93,7 +93,7 @@ def icc(value: npt.ArrayLike, *, form: str = "2,1", level: float = 0.95) -> Esti
             all (absolute agreement); "3": these very readers (consistency). "1" after the comma for one reader's
             value, "k" for the mean of all.
 
-    Returns: interval from F distributions; may be below 0. NaN and UndefinedMetric when no number varies.
+    Returns: interval from F distributions; may be below 0. NaN and UndefinedMetric when the cases' means don't differ.
     Raises: HounsfieldError for another form, missing values, fewer than two cases or readers.
     Source: Shrout & Fleiss, Psychol Bull 1979;86:420; intervals also McGraw & Wong, Psychol Methods 1996;1:30.
     """
@@ -110,8 +110,9 @@ def icc(value: npt.ArrayLike, *, form: str = "2,1", level: float = 0.95) -> Esti
     within = float(((table - rows[:, None]) ** 2).sum()) / (n * (k - 1))
     error = float(((table - rows[:, None] - columns[None] + mean) ** 2).sum()) / ((n - 1) * (k - 1))
     model, unit = form.split(",")
-    if between + within == 0:
-        reason = "all values are the same"
+    # Rounding leaves a trace of spread where there is none; the forms then divide by nothing or pass 1.
+    if between <= 1e-12 * within or between + within == 0:
+        reason = "the cases' means are all the same"
         return Estimate(undefined("ICC", reason), math.nan, math.nan, n, "cases", f"ICC({form})", level, reason)
     single, low, high = {
         "1": lambda: _one_way(between, within, n, k, level),

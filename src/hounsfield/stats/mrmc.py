@@ -33,6 +33,7 @@ class Covariances:
         same_modality: Cov2, two readers, one modality.
         neither: Cov3, two readers, two modalities.
         each_modality: (T,) Cov2 of each modality by itself.
+        each_variance: (T,) error variance of each modality by itself; empty where only the average is known.
     """
 
     variance: float
@@ -40,6 +41,7 @@ class Covariances:
     same_modality: float
     neither: float
     each_modality: tuple[float, ...]
+    each_variance: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -153,13 +155,15 @@ def covariances(covariance: FloatArray, *, modalities: int, readers: int) -> Cov
         picked = table[np.broadcast_to(chosen, shape)]
         return float(picked.mean()) if picked.size else 0.0
 
-    each = []
-    for k in range(modalities):
-        block = table[k, :, k, :]
-        off = ~np.eye(readers, dtype=bool)
-        each.append(float(block[off].mean()) if readers > 1 else 0.0)
+    off = ~np.eye(readers, dtype=bool)
+    blocks = [table[k, :, k, :] for k in range(modalities)]
     return Covariances(
-        mean(same_t & same_r), mean(~same_t & same_r), mean(same_t & ~same_r), mean(~same_t & ~same_r), tuple(each)
+        variance=mean(same_t & same_r),
+        same_reader=mean(~same_t & same_r),
+        same_modality=mean(same_t & ~same_r),
+        neither=mean(~same_t & ~same_r),
+        each_modality=tuple(float(block[off].mean()) if readers > 1 else 0.0 for block in blocks),
+        each_variance=tuple(float(block.diagonal().mean()) for block in blocks),
     )
 
 
@@ -193,7 +197,8 @@ def _modality(
     spread = float(row.var(ddof=1)) if readers > 1 else 0.0
     shared = max(0.0, found.each_modality[place])
     if random == "cases":
-        variance, freedom = (found.variance + (readers - 1) * shared) / readers, math.inf
+        alone = found.each_variance[place] if found.each_variance else found.variance
+        variance, freedom = (alone + (readers - 1) * shared) / readers, math.inf
     else:
         error = spread + (readers * shared if random != "readers" else 0.0)
         variance = error / readers

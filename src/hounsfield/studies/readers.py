@@ -51,7 +51,7 @@ class Plan:
     annotator: str = "1"
     consensus: str = "consensus"
     group: str = "readers"
-    sizes: str = "own"
+    sizes: str = "common"
     by_patient: bool = True
     resamples: int = 2000
 
@@ -267,11 +267,14 @@ def _overlap(model: Judged, readers: Sequence[Judged], label: BoolArray) -> dict
     """Shares of wrong FNA decisions, and of each side's wrong ones that the other got wrong, too."""
     wrong = model.fna != label
     theirs = [one.fna != label for one in readers]
+    # Who made no error has no share of them; the mean is over those who made one.
+    erring = [one for one in theirs if one.any()]
+    shared = [one[wrong].mean() for one in theirs] if wrong.any() else []
     return {
         "model wrong": float(wrong.mean()),
         "readers wrong, mean": float(np.mean([one.mean() for one in theirs])) if theirs else np.nan,
-        "readers wrong where the model is": float(np.mean([one[wrong].mean() for one in theirs])) if theirs else np.nan,
-        "model wrong where a reader is": float(np.mean([wrong[one].mean() for one in theirs])) if theirs else np.nan,
+        "readers wrong where the model is": float(np.mean(shared)) if shared else np.nan,
+        "model wrong where a reader is": float(np.mean([wrong[one].mean() for one in erring])) if erring else np.nan,
     }
 
 
