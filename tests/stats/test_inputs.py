@@ -39,3 +39,8 @@ def test_patients_are_numbered_in_sorted_order() -> None:
     for missing in (pd.NA, None, np.nan, ""):
         with pytest.raises(HounsfieldError, match="missing at position 1"):
             patient_codes(np.array(["A", missing], dtype=object), cases=2)
+
+
+def test_a_stray_blank_does_not_make_another_class() -> None:
+    with pytest.raises(HounsfieldError, match="'benign '.*Strip them"):
+        class_codes(["benign", "benign "], ["benign", "benign"])

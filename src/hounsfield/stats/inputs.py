@@ -88,6 +88,11 @@ def class_codes(
     missing = sum(map(_is_missing, both))
     if missing:
         raise HounsfieldError(f"every case has a class; {missing} are missing. Set such cases aside, and count them.")
+    padded = sorted({repr(value) for value in both if isinstance(value, str) and value != value.strip()})
+    if padded:
+        raise HounsfieldError(
+            f"classes have no blanks at their ends; got {', '.join(padded[:3])}. Strip them, or one class becomes two."
+        )
     # By type first, so that a column of 0, 1 and "unknown" can be sorted at all.
     names = tuple(sorted(set(both), key=_sort_key)) if classes is None else tuple(classes)
     position = {name: k for k, name in enumerate(names)}

@@ -8,6 +8,7 @@ stands in its mapping, nothing of it in code.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -213,7 +214,7 @@ def _frame(source: Source, files: Mapping[str, Rows], problems: list[Problem]) -
     rows = [row for row in rows if row[source.case_id] not in source.drop]
     rows = [row for row in rows if not source.only or part_of.get(row[source.case_id], source.otherwise) in source.only]
     cases = [row[source.case_id] for row in rows]
-    twice = sorted({case for case in cases if cases.count(case) > 1}) if len(set(cases)) < len(cases) else []
+    twice = sorted(case for case, count in Counter(cases).items() if count > 1)
     if twice:
         problems.append(Problem(source.file, f"cases stand there twice: {', '.join(twice[:5])}.", "Keep one reading."))
     found: dict[str, list[Any]] = {"case_id": cases}
