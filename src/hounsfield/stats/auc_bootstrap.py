@@ -14,6 +14,7 @@ from hounsfield.core.types import FloatArray, IntArray
 from hounsfield.stats.inputs import binary_labels, patient_codes, scores
 
 _WIDTH = 64  # resamples at once: a class of ten thousand cases then stays within a processor's cache
+_EXACT = 2**18  # cases up to which every count and half count met is exact in single precision, at half the memory
 
 
 def bootstrap_auc(
@@ -52,8 +53,9 @@ def bootstrap_auc(
         # (patients, resamples): how often each patient was drawn.
         shifted = rows * len(rows) + np.arange(len(rows))[:, None]
         drawn = np.bincount(shifted.ravel(), minlength=patients * len(rows)).reshape(patients, len(rows))
-        weights = drawn.astype(np.float64)
-        pairs = weights[codes[up_codes]].sum(axis=0) * weights[codes[down_codes]].sum(axis=0)
+        weights = drawn.astype(np.float32 if len(positive) <= _EXACT else np.float64)
+        sides = [weights[codes[one]].sum(axis=0, dtype=np.float64) for one in (up_codes, down_codes)]
+        pairs = sides[0] * sides[1]
         with np.errstate(invalid="ignore", divide="ignore"):
             for column, order in enumerate(orders):
                 areas[start : start + len(rows), column] = _wins(weights, codes, order) / pairs
@@ -72,9 +74,10 @@ def _order(positive: npt.NDArray[np.bool_], score: FloatArray) -> tuple[IntArray
 def _wins(weights: FloatArray, codes: IntArray, order: tuple[IntArray, IntArray, IntArray, IntArray]) -> FloatArray:
     """(B,) pairs in the right order, ties one half, for (P, B) weights of the patients."""
     down, up, left, right = order
-    below = np.zeros((len(down) + 1, weights.shape[1]))
+    below = np.zeros((len(down) + 1, weights.shape[1]), dtype=weights.dtype)
     np.cumsum(weights[codes[down]], axis=0, out=below[1:])
     gained = below[left]
-    if np.array_equal(left, right):
-        return np.asarray(np.einsum("kb,kb->b", weights[codes[up]], gained))
-    return np.asarray(np.einsum("kb,kb->b", weights[codes[up]], (gained + below[right]) / 2))
+    if not np.array_equal(left, right):
+        gained = (gained + below[right]) / 2
+    gained *= weights[codes[up]]
+    return np.asarray(gained.sum(axis=0, dtype=np.float64))
