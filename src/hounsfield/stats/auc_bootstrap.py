@@ -53,7 +53,7 @@ def bootstrap_auc(
         # (patients, resamples): how often each patient was drawn.
         shifted = rows * len(rows) + np.arange(len(rows))[:, None]
         drawn = np.bincount(shifted.ravel(), minlength=patients * len(rows)).reshape(patients, len(rows))
-        weights = drawn.astype(np.float32 if len(positive) <= _EXACT else np.float64)
+        weights: FloatArray = drawn.astype(np.float32 if len(positive) <= _EXACT else np.float64)
         sides = [weights[codes[one]].sum(axis=0, dtype=np.float64) for one in (up_codes, down_codes)]
         pairs = sides[0] * sides[1]
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -76,7 +76,7 @@ def _wins(weights: FloatArray, codes: IntArray, order: tuple[IntArray, IntArray,
     down, up, left, right = order
     below = np.zeros((len(down) + 1, weights.shape[1]), dtype=weights.dtype)
     np.cumsum(weights[codes[down]], axis=0, out=below[1:])
-    gained = below[left]
+    gained: FloatArray = below[left]
     if not np.array_equal(left, right):
         gained = (gained + below[right]) / 2
     gained *= weights[codes[up]]
