@@ -25,6 +25,9 @@ WeightedStatistic = Callable[[FloatArray], FloatArray]
 _CELLS = 2**22  # of the (B, N) weights made at once: 32 MB, so that memory does not grow with the cohort
 
 
+_JACKKNIFE = 2**30  # cells of the leave-one-out table; with more patients than that BCa and percentile agree anyway
+
+
 def bootstrap_interval(
     statistic: WeightedStatistic,
     *,
@@ -47,7 +50,8 @@ def bootstrap_interval(
     Returns: the value with all weights 1. Resamples without a value (a class missing) are left out and counted in
         `note`. NaN ends, with the reason in `note`, when there are fewer than two patients, when all resamples
         agree (the interval would have zero width) or when more than half have no value. Where the correction of
-        BCa is undefined the percentile interval is given and `method` says so.
+        BCa is undefined, or patients times cases pass 1e9 and leaving each out would take minutes, the percentile
+        interval is given and `method` says so.
 
     Raises: HounsfieldError when `kind` is unknown or `resamples` is below 100.
     Source: Efron & Tibshirani, An Introduction to the Bootstrap, 1993, 14.3; patients as units: Rutter, Acad Radiol
@@ -72,7 +76,8 @@ def bootstrap_interval(
     elif np.ptp(known) <= 1e-12 * max(1.0, abs(value)):
         note = "no interval: all resamples give the same value"
     else:
-        tails = _bca_tails(statistic, codes, patients, value, known, level) if kind == "bca" else None
+        affordable = patients * cases <= _JACKKNIFE
+        tails = _bca_tails(statistic, codes, patients, value, known, level) if kind == "bca" and affordable else None
         name = "BCa" if tails else "percentile"
         tails = tails or ((1 - level) / 2, (1 + level) / 2)
         ends = (float(np.quantile(known, tails[0])), float(np.quantile(known, tails[1])))
