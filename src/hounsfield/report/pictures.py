@@ -164,7 +164,7 @@ def _binary_pictures(
 
 
 def _decision(repeats: Sequence[Repeat], evaluation: Evaluation) -> DecisionCurve:
-    """Of the first repetition and seed; others differ from it by less than the band is wide."""
+    """Of the first repetition and seed, which the caption says."""
     one = repeats[0]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UndefinedMetric)  # one class only: the figure says so

@@ -23,7 +23,7 @@ def decision_figure(curves: Sequence[tuple[str, DecisionCurve]], *, name: str, p
             colour = PALETTE[place % len(PALETTE)]
             axes.fill_between(curve.threshold, curve.low, curve.high, color=colour, alpha=0.12, linewidth=0)
             dash = DASHES[place % len(DASHES)]
-            axes.plot(curve.threshold, curve.net_benefit, color=colour, linestyle=dash, label=title)
+            axes.plot(curve.threshold, curve.net_benefit, color=colour, linestyle=dash, label=_legend(title))
             top = max(top, float(np.nanmax(np.r_[curve.net_benefit, curve.treat_all, 0.0])))
         everybody = curves[0][1]
         axes.plot(everybody.threshold, everybody.treat_all, color=INK, linewidth=1, label="act on all")
@@ -32,7 +32,8 @@ def decision_figure(curves: Sequence[tuple[str, DecisionCurve]], *, name: str, p
         axes.set(xlim=(0, 1), ylim=(-0.25 * top, 1.1 * top), xlabel="Threshold probability", ylabel="Net benefit")
         axes.legend(loc="upper right")
         caption = (
-            "True positives per case, less false ones at the odds of the threshold (Vickers and Elkin 2006); pointwise "
+            "First repetition and seed. True positives per case, less false ones at the odds of the threshold (Vickers "
+            "and Elkin 2006); pointwise "
             "95 % bands over patients. An arm helps at a threshold where its line lies above both others. It supposes "
             "that the probabilities are right and that the clinic has the prevalence of these cases."
         )
@@ -41,6 +42,11 @@ def decision_figure(curves: Sequence[tuple[str, DecisionCurve]], *, name: str, p
         return picture(
             figure, name, f"Decision curve, {positive}", f"Net benefit by threshold. {words}.", caption=caption
         )
+
+
+def _legend(title: str) -> str:
+    # A leading underscore hides an entry from Matplotlib's legend, and an arm may be named so; $ would start TeX.
+    return "\u200b" + title.replace("$", r"\$") if title.startswith("_") else title.replace("$", r"\$")
 
 
 def _words(curve: DecisionCurve, at: Sequence[float]) -> str:
