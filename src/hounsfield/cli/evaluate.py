@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    predictions: Annotated[list[Path], typer.Argument(help="Predictions tables, or tables of scores, CSV or Parquet.")],
     out: Annotated[Path, typer.Option(help="Folder for report.html, metrics, comparisons and figures.")],
+    predictions: Annotated[
+        list[Path] | None, typer.Argument(help="Predictions tables, or tables of scores, CSV or Parquet.")
+    ] = None,
     label: Annotated[str, typer.Option(help="Tables of scores: column of the reference class.")] = "",
     score: Annotated[list[str] | None, typer.Option(help="Column of a score; again for another arm.")] = None,
     patient: Annotated[str, typer.Option(help="Column of the patient; none when each row is another patient.")] = "",
@@ -32,6 +34,15 @@ def evaluate(
     compare: Annotated[
         list[str] | None, typer.Option(help="Two arms to compare, FIRST:SECOND; again for more.")
     ] = None,
+    detections: Annotated[
+        list[Path] | None, typer.Option(help="Marks of a detector: case_id, score, z_mm, y_mm, x_mm; again for more.")
+    ] = None,
+    lesions: Annotated[Path | None, typer.Option(help="Lesions to be found: case_id, position, diameter_mm.")] = None,
+    volumes: Annotated[Path | None, typer.Option(help="Every volume searched: case_id, patient_id.")] = None,
+    hit: Annotated[str, typer.Option(help="What a hit is: radius, distance:MM, iou:SHARE or inside.")] = "radius",
+    readings: Annotated[
+        Path | None, typer.Option(help="Readers' ratings of the cases: case_id, reader, rating; modality, call.")
+    ] = None,
     title: Annotated[str, typer.Option(help="Of the report.")] = "",
     resamples: Annotated[int, typer.Option(min=100, help="Of the bootstrap.")] = 2000,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
@@ -42,7 +53,7 @@ def evaluate(
     from hounsfield.studies.evaluation import Request, content_of
 
     request = Request(
-        paths=tuple(predictions),
+        paths=tuple(predictions or ()),
         label=label,
         scores=tuple(score or ()),
         patient=patient,
@@ -55,6 +66,11 @@ def evaluate(
         trivial=tuple(trivial or ()),
         comparisons=tuple(_pair(text) for text in compare or ()),
         title=title,
+        detections=tuple(detections or ()),
+        lesions=lesions,
+        volumes=volumes,
+        hit=hit,
+        readings=readings,
     )
     content, notes = content_of(request)
     page = write_report(content, out, progress=Bars(), seed=seed, resamples=resamples)
@@ -73,6 +89,10 @@ def _headlines(out: Path, content: ReportContent) -> Sequence[str]:
         span = "no interval" if row["low"] != row["low"] else f"95 % CI {row['low']:.3f} to {row['high']:.3f}"
         name = f"{row['target']}, {row['arm']}" if len(content.targets) > 1 else row["arm"]
         lines.append(f"{name}: AUC {row['value']:.3f} ({span}; {row['n']} {row['unit']})")
+    if content.detections is not None:
+        table = pd.read_parquet(out / "detections.parquet")
+        for row in table[table["metric"] == "CPM"].to_dict("records"):
+            lines.append(f"{row['arm']}: CPM {row['value']:.3f} (95 % CI {row['low']:.3f} to {row['high']:.3f})")
     return lines
 
 

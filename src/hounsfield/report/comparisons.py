@@ -19,10 +19,10 @@ from hounsfield.core.progress import Progress, silent
 from hounsfield.core.seeds import generator
 from hounsfield.core.types import AnyArray, FloatArray
 from hounsfield.report.metrics import statistics_of
-from hounsfield.report.repeats import Repeat
+from hounsfield.report.repeats import Repeat, patient_numbers, rows_of
+from hounsfield.report.resampling import LARGE, interval_of, sample_of, spread_of
 from hounsfield.stats.auc import auc_covariance
-from hounsfield.stats.bootstrap import bootstrap_interval, bootstrap_values
-from hounsfield.stats.compare import Comparison, compare_accuracy, compare_auc, compare_means
+from hounsfield.stats.compare import Comparison, compare_auc, compare_means, compare_right
 from hounsfield.stats.estimate import Estimate, UndefinedMetric
 from hounsfield.stats.multiplicity import holm
 
@@ -134,14 +134,21 @@ def _compared(pair: Pair, *, seed: int, resamples: int) -> list[dict[str, Any]]:
 
 def _common(pair: Pair) -> Pair:
     """The pair on the cases that both arms predicted in the same repetition (seeds need not agree)."""
+    if _same_cases(pair) and {one.repetition for one in pair.first} == {one.repetition for one in pair.second}:
+        return pair
     cases = [_cases_by_repetition(side) for side in (pair.first, pair.second)]
     both = {key: cases[0][key] & cases[1][key] for key in cases[0].keys() & cases[1].keys()}
 
     def kept(side: Sequence[Repeat]) -> list[Repeat]:
         chosen = [(one, np.isin(one.case_id, list(both.get(one.repetition, ())))) for one in side]
-        return [_subset(one, keep) for one, keep in chosen if keep.any()]
+        return [rows_of(one, keep) for one, keep in chosen if keep.any()]
 
     return replace(pair, first=kept(pair.first), second=kept(pair.second))
+
+
+def _same_cases(pair: Pair) -> bool:
+    everyone = (*pair.first, *pair.second)
+    return all(np.array_equal(everyone[0].case_id, other.case_id) for other in everyone[1:])
 
 
 def _cases_by_repetition(repeats: Sequence[Repeat]) -> dict[int, set[str]]:
@@ -152,23 +159,15 @@ def _cases_by_repetition(repeats: Sequence[Repeat]) -> dict[int, set[str]]:
     return found
 
 
-def _subset(one: Repeat, keep: AnyArray) -> Repeat:
-    if keep.all():
-        return one
-    columns = {name: values[keep] for name, values in one.columns.items()}
-    called = None if one.called is None else one.called[keep]
-    parts = {name: getattr(one, name)[keep] for name in ("case_id", "patient_id", "label", "prob")}
-    return replace(one, **parts, called=called, columns=columns)
-
-
 def _auc(pair: Pair, rng: np.random.Generator, resamples: int) -> Comparison:
     first, second = pair.first, pair.second
     one = first[0]
     if len(one.classes) > 2:
         return _by_bootstrap(pair, rng, resamples)
     if len(first) == len(second) == 1:
-        return compare_auc(one.label, one.prob[:, 1], second[0].prob[:, 1], patient_id=one.patient_id)
-    if any(not np.array_equal(one.case_id, other.case_id) for other in (*first, *second)):
+        patients = patient_numbers([one])[0]
+        return compare_auc(one.label == 1, one.prob[:, 1], second[0].prob[:, 1], patient_id=patients)
+    if not _same_cases(pair):
         return _by_bootstrap(pair, rng, resamples)
     return _auc_of_means(pair)
 
@@ -186,7 +185,7 @@ def _auc_of_means(pair: Pair) -> Comparison:
         )
     probs = np.array([repeat.prob[:, 1] for side in sides for repeat in side])
     contrast = np.concatenate([np.full(len(sides[0]), 1 / len(sides[0])), np.full(len(sides[1]), -1 / len(sides[1]))])
-    areas, covariance = auc_covariance(one.label, probs, patient_id=one.patient_id)
+    areas, covariance = auc_covariance(one.label == 1, probs, patient_id=patient_numbers([one])[0])
     value, variance = float(contrast @ areas), float(contrast @ covariance @ contrast)
     if not variance > 1e-14:
         note = "the difference shows no variance"
@@ -200,24 +199,19 @@ def _auc_of_means(pair: Pair) -> Comparison:
 
 def _by_bootstrap(pair: Pair, rng: np.random.Generator, resamples: int) -> Comparison:
     """Where no covariance is at hand: patients resampled, p from the normal law with the bootstrap's standard error."""
-    repeats = [*pair.first, *pair.second]
-    patients = np.concatenate([one.patient_id for one in repeats])
-    ends = np.cumsum([0, *(len(one.label) for one in repeats)])
-    statistics = [statistics_of(one)["auc"] for one in repeats]
+    sample = sample_of([*pair.first, *pair.second], seed=int(rng.integers(2**62)))
+    statistics = [statistics_of(one)["auc"] for one in sample.parts]
     split = len(pair.first)
 
-    def difference(weights: FloatArray) -> FloatArray:
-        parts = np.array([one(weights[:, ends[k] : ends[k + 1]]) for k, one in enumerate(statistics)])
+    def difference(_: Sequence[Repeat], weights: Sequence[FloatArray]) -> FloatArray:
+        parts = np.array([one(weight) for one, weight in zip(statistics, weights, strict=True)])
         return np.asarray(parts[:split].mean(axis=0) - parts[split:].mean(axis=0))
 
     test = "patient bootstrap, normal p"
     inner = int(rng.integers(2**62))
     draws = [np.random.default_rng(inner) for _ in range(2)]  # the same draws for the interval and the standard error
-    settings: dict[str, Any] = {"cases": len(patients), "patient_id": patients, "resamples": resamples}
-    estimate = bootstrap_interval(difference, rng=draws[0], **settings)
-    drawn = bootstrap_values(difference, rng=draws[1], **settings)
-    drawn = drawn[np.isfinite(drawn)]
-    se = float(np.std(drawn, ddof=1)) if len(drawn) > 1 else math.nan
+    estimate = interval_of(sample, difference, rng=draws[0], resamples=resamples)
+    se = spread_of(sample, difference, rng=draws[1], resamples=resamples)
     p = math.erfc(abs(estimate.value) / se / math.sqrt(2)) if se > 0 and estimate.has_interval else math.nan
     return Comparison(estimate, 1.0 if estimate.value == 0 else p, test)
 
@@ -225,7 +219,9 @@ def _by_bootstrap(pair: Pair, rng: np.random.Generator, resamples: int) -> Compa
 def _accuracy(pair: Pair, rng: np.random.Generator) -> Comparison:
     one, other = pair.first[0], pair.second[0]
     if len(pair.first) == len(pair.second) == 1:
-        return compare_accuracy(one.label, one.predicted, other.predicted, patient_id=one.patient_id, rng=rng)
+        right = [(repeat.predicted == repeat.label) for repeat in (one, other)]
+        draws = rng if len(one.label) <= LARGE else None  # Student's interval in a large cohort
+        return compare_right(*right, patient_id=patient_numbers([one])[0], rng=draws)
     sides = [_by_case(side, lambda repeat: (repeat.predicted == repeat.label).astype(float)) for side in _sides(pair)]
     return compare_means(sides[0][1], sides[1][1], patient_id=sides[0][0], rng=rng)
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from hounsfield.catalog.leakage import Leakage
+    from hounsfield.report.detections import DetectionStudy
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,9 @@ class ReportContent:
         ranked: arms whose `prob_` columns hold ranks and no probabilities: nothing that needs one is computed.
         cohort: covariates by `case_id`, for the table of the cohort and for subgroups.
         subgroups: columns of `cohort` by which the AUC is split.
+        detections: marks of detectors on volumes, for the FROC section.
+        readings: ratings of the test cases by readers (`tables.ratings`), beside the arms of the first target of two
+            classes.
     Raises: StudyError for an arm or target that is named but not there.
     """
 
@@ -112,6 +116,8 @@ class ReportContent:
     ranked: frozenset[str] = frozenset()
     cohort: pd.DataFrame | None = None
     subgroups: tuple[str, ...] = ()
+    detections: DetectionStudy | None = None
+    readings: pd.DataFrame | None = None
 
     def __post_init__(self) -> None:
         arms = [arm.name for arm in self.arms]
@@ -119,6 +125,7 @@ class ReportContent:
             if len(classes) < 2 or len(set(classes)) < len(classes):
                 raise StudyError(f"target '{target}' needs two or more different classes in order; got {classes}.")
         named = [name for pair in self.comparisons for name in pair] + [anchor.arm for anchor in self.anchors]
+        arms += [] if self.detections is None else list(self.detections.found)
         for name in named:
             if name not in arms:
                 raise StudyError(f"no arm '{name}' among the report's arms.{nearest(name, arms)} Add it or drop it.")

@@ -1,50 +1,82 @@
-"""Points of ROC, precision-recall and reliability curves with bands. In: repeats of an arm. Out: arrays on a grid."""
+"""Points of ROC, precision-recall, reliability and decision curves with bands. In: repeats of an arm. Out: arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from hounsfield.core.seeds import generator
 from hounsfield.core.types import BoolArray, FloatArray
-from hounsfield.report.repeats import Repeat
+from hounsfield.report.repeats import Repeat, patient_numbers
+from hounsfield.report.resampling import Sample, Statistic, band_of
 from hounsfield.stats.average_precision import weighted_average_precision
-from hounsfield.stats.bootstrap import bootstrap_table
 from hounsfield.stats.calibration import ReliabilityCurve, reliability_curve
+from hounsfield.stats.decision_curve import net_benefit
 
 GRID = np.linspace(0.0, 1.0, 201)
+THRESHOLDS = np.linspace(0.01, 0.99, 99)
 
 
-def roc_points(
-    repeats: Sequence[Repeat], *, positive: int, seed: int, resamples: int
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Sensitivity at each 1 - specificity of `GRID`, averaged over repeats, and its pointwise 95 % band.
+@dataclass(frozen=True)
+class Band:
+    """A curve averaged over repeats: (G,) points and their pointwise 95 % band, nan where there is none."""
+
+    x: FloatArray
+    y: FloatArray
+    low: FloatArray
+    high: FloatArray
+
+    @property
+    def defined(self) -> bool:
+        """Whether every point has a value."""
+        return bool(np.isfinite(self.y).all())
+
+
+def roc_points(sample: Sample, *, positive: int, seed: int, resamples: int) -> Band:
+    """Sensitivity at each 1 - specificity of `GRID`; nan where a repeat has one class only.
 
     Args:
         positive: position of the class taken as positive; all others are negative.
-    Returns: (sensitivity, low, high), each (G,); nan where a repeat has one class only.
     """
-    patients = np.concatenate([repeat.patient_id for repeat in repeats])
-    ends = np.cumsum([0, *(len(repeat.label) for repeat in repeats)])
 
-    def curves(weights: FloatArray) -> FloatArray:
-        parts = [
-            _sensitivities(repeat.label == positive, repeat.prob[:, positive], weights[:, ends[k] : ends[k + 1]])
-            for k, repeat in enumerate(repeats)
+    def curves(parts: Sequence[Repeat], weights: Sequence[FloatArray]) -> FloatArray:
+        each = [
+            _sensitivities(one.label == positive, one.prob[:, positive], weight)
+            for one, weight in zip(parts, weights, strict=True)
         ]
-        return np.asarray(np.mean(parts, axis=0), dtype=np.float64)
+        return np.asarray(np.mean(each, axis=0), dtype=np.float64)
 
-    line = curves(np.ones((1, len(patients))))[0]
-    rng = generator(seed, "roc", repeats[0].target)
-    drawn = bootstrap_table(
-        curves, cases=len(patients), rng=rng, columns=len(GRID), patient_id=patients, resamples=resamples
-    )
-    drawn = drawn[np.isfinite(drawn).all(axis=1)]
-    if len(drawn) < 100 or not np.isfinite(line).all():
-        return line, np.full_like(line, np.nan), np.full_like(line, np.nan)
-    low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
-    return line, low, high
+    return _band(sample, curves, GRID, "roc", seed, resamples)
+
+
+def precision_points(sample: Sample, *, seed: int, resamples: int) -> Band:
+    """Positive predictive value at each sensitivity of `GRID`, of the highest threshold that reaches it."""
+
+    def curves(parts: Sequence[Repeat], weights: Sequence[FloatArray]) -> FloatArray:
+        each = [_precisions(one.label == 1, one.prob[:, 1], weight) for one, weight in zip(parts, weights, strict=True)]
+        return np.asarray(np.mean(each, axis=0), dtype=np.float64)
+
+    return _band(sample, curves, GRID, "precision", seed, resamples)
+
+
+def decision_points(sample: Sample, *, seed: int, resamples: int) -> Band:
+    """Net benefit of acting at each of `THRESHOLDS`."""
+
+    def curves(parts: Sequence[Repeat], weights: Sequence[FloatArray]) -> FloatArray:
+        each = [
+            net_benefit(one.label == 1, one.prob[:, 1], THRESHOLDS, weight)
+            for one, weight in zip(parts, weights, strict=True)
+        ]
+        return np.asarray(np.mean(each, axis=0), dtype=np.float64)
+
+    return _band(sample, curves, THRESHOLDS, "decision", seed, resamples)
+
+
+def prevalence_of(repeats: Sequence[Repeat]) -> float:
+    """Share of positives, mean over repeats."""
+    return float(np.mean([np.mean(one.label == 1) for one in repeats]))
 
 
 def operating_point(repeats: Sequence[Repeat]) -> tuple[float, float] | None:
@@ -57,16 +89,6 @@ def operating_point(repeats: Sequence[Repeat]) -> tuple[float, float] | None:
         points.append((float(repeat.called[~positive].mean()), float(repeat.called[positive].mean())))
     x, y = np.mean(points, axis=0)
     return float(x), float(y)
-
-
-def precision_points(repeats: Sequence[Repeat]) -> FloatArray:
-    """Positive predictive value at each sensitivity of `GRID` from 0 on, averaged over repeats, (G,)."""
-    parts = []
-    for repeat in repeats:
-        hits, called = _cumulated(repeat.label == 1, repeat.prob[:, 1])
-        recall, precision = hits / hits[-1], hits / called
-        parts.append(precision[np.searchsorted(recall, GRID - 1e-12)])
-    return np.asarray(np.mean(parts, axis=0), dtype=np.float64)
 
 
 def mean_precision(repeats: Sequence[Repeat]) -> float:
@@ -87,17 +109,20 @@ def reliability_points(repeats: Sequence[Repeat], *, bins: int = 10) -> Reliabil
     """
     label = np.concatenate([one.label for one in repeats])
     prob = np.concatenate([one.prob[:, 1] for one in repeats])
-    patients = np.concatenate([one.patient_id for one in repeats])
+    patients = np.concatenate(patient_numbers(repeats))
     return reliability_curve(label, prob, bins=bins, patient_id=patients)
+
+
+def _band(sample: Sample, curves: Statistic, x: FloatArray, name: str, seed: int, resamples: int) -> Band:
+    # The same name for all arms: they then see the same patients drawn.
+    rng = generator(seed, name, sample.parts[0].target)
+    line, low, high = band_of(sample, curves, columns=len(x), rng=rng, resamples=resamples)
+    return Band(x, line, low, high)
 
 
 def _sensitivities(positive: BoolArray, score: FloatArray, weights: FloatArray) -> FloatArray:
     """(B, G) sensitivity at the grid's false positive rates; tied scores are joined by a straight line."""
-    order = np.argsort(-score, kind="stable")
-    starts = np.flatnonzero(np.r_[True, np.diff(score[order]) != 0])
-    ranked, truth = weights[:, order], positive[order]
-    up = np.cumsum(np.add.reduceat(ranked * truth, starts, axis=1), axis=1)
-    down = np.cumsum(np.add.reduceat(ranked * ~truth, starts, axis=1), axis=1)
+    up, down = _cumulated(positive, score, weights)
     out = np.full((len(weights), len(GRID)), np.nan)
     for row in np.flatnonzero((up[:, -1] > 0) & (down[:, -1] > 0)):
         x, y = np.r_[0.0, down[row] / down[row, -1]], np.r_[0.0, up[row] / up[row, -1]]
@@ -105,8 +130,23 @@ def _sensitivities(positive: BoolArray, score: FloatArray, weights: FloatArray) 
     return out
 
 
-def _cumulated(positive: BoolArray, score: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Hits and calls at each different score, from the highest on."""
+def _precisions(positive: BoolArray, score: FloatArray, weights: FloatArray) -> FloatArray:
+    """(B, G) precision at the highest threshold whose sensitivity reaches the grid's."""
+    up, down = _cumulated(positive, score, weights)
+    out = np.full((len(weights), len(GRID)), np.nan)
+    for row in np.flatnonzero(up[:, -1] > 0):
+        called = up[row] + down[row]
+        there = called > 0  # the highest scores may belong to patients who were not drawn
+        recall, precision = up[row][there] / up[row, -1], up[row][there] / called[there]
+        out[row] = precision[np.searchsorted(recall, GRID - 1e-12)]
+    return out
+
+
+def _cumulated(positive: BoolArray, score: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """(B, K) weighted positives and negatives at or above each of K different scores, from the highest on."""
     order = np.argsort(-score, kind="stable")
-    last = np.flatnonzero(np.r_[np.diff(score[order]) != 0, True])
-    return np.cumsum(positive[order])[last].astype(np.float64), (last + 1).astype(np.float64)
+    starts = np.flatnonzero(np.r_[True, np.diff(score[order]) != 0])
+    ranked, truth = weights[:, order], positive[order]
+    up = np.cumsum(np.add.reduceat(ranked * truth, starts, axis=1), axis=1)
+    down = np.cumsum(np.add.reduceat(ranked * ~truth, starts, axis=1), axis=1)
+    return up, down

@@ -21,12 +21,12 @@ from hounsfield.core.seeds import generator
 from hounsfield.core.types import FloatArray
 from hounsfield.report.comparisons import COMPARISON_COLUMNS, NAMED, VERSUS_TRIVIAL, Pair, compare_pairs
 from hounsfield.report.metrics import METRICS, NEED_PROBABILITY, statistics_of
-from hounsfield.report.repeats import Repeat, repeats_of
+from hounsfield.report.repeats import Repeat, cases_of, patient_numbers, repeats_of
+from hounsfield.report.resampling import Sample, interval_of, sample_of
 from hounsfield.stats.auc import auc
-from hounsfield.stats.bootstrap import WeightedStatistic, bootstrap_interval
-from hounsfield.stats.classification import accuracy, sensitivity, specificity
+from hounsfield.stats.bootstrap import WeightedStatistic
 from hounsfield.stats.estimate import Estimate, UndefinedMetric
-from hounsfield.stats.intervals import mean_interval
+from hounsfield.stats.intervals import mean_interval, share_interval
 from hounsfield.tables.prediction_rules import prediction_problems
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def evaluate(
     Raises: ProblemsError listing every broken rule of the table, the patient rule included; TableError for a target
         without test rows or an arm that `arms` lacks.
     """
-    problems = prediction_problems(predictions[predictions["target"].isin(list(targets))], targets)
+    problems = prediction_problems(predictions[predictions["target"].isin(list(targets))], targets) if targets else []
     if problems:
         raise ProblemsError("the predictions can't be evaluated:", problems)
     repeats = {target: repeats_of(predictions, target, classes) for target, classes in targets.items()}
@@ -123,6 +123,8 @@ def _arm_rows(
 ) -> list[dict[str, Any]]:
     """Headline rows, then one row a repeat, of every metric that the arm has."""
     statistics = [statistics_of(repeat) for repeat in repeats]
+    sample = sample_of(repeats, seed=seed)
+    parts = [statistics_of(part) for part in sample.parts] if sample.large else statistics
     headline: list[dict[str, Any]] = []
     single: list[dict[str, Any]] = []
     for metric in METRICS:
@@ -135,54 +137,51 @@ def _arm_rows(
         rng = generator(seed, "metrics", repeats[0].target, metric)
         if metric in _FACTS:
             estimate = _fact(float(np.mean(ones)), chosen)
-        elif len(chosen) == 1:
-            estimate = _of_one(chosen[0], metric, statistics[having[0]][metric], rng, resamples)
+        elif len(chosen) == len(repeats) == 1 and (known := _by_rule(repeats[0], sample, metric, rng, resamples)):
+            estimate = known
         else:
-            estimate = _of_mean(chosen, [statistics[place][metric] for place in having], rng, resamples)
+            whole = sample if len(chosen) == len(repeats) else sample_of(chosen, seed=seed)
+            own = [parts[place][metric] for place in having]
+            estimate = _resampled(whole, own, rng, resamples, value=float(np.mean(ones)))
         spread = float(np.std(ones, ddof=1)) if len(ones) > 1 and np.isfinite(ones).all() else math.nan
         headline.append(_row(chosen, metric, estimate, spread=spread))
         single.extend(_row([one], metric, _fact(value, [one])) for one, value in zip(chosen, ones, strict=True))
     return headline + single
 
 
-def _of_one(
-    repeat: Repeat, metric: str, statistic: WeightedStatistic, rng: np.random.Generator, resamples: int
-) -> Estimate:
-    """By the rule of `stats.intervals` where it has one for this metric, else the patient bootstrap."""
-    patients = repeat.patient_id
+def _by_rule(repeat: Repeat, sample: Sample, metric: str, rng: np.random.Generator, resamples: int) -> Estimate | None:
+    """The interval of `stats.intervals` where that rule knows the metric; closed forms alone in a large cohort."""
+    patients = patient_numbers([repeat])[0]
+    settings: dict[str, Any] = {"rng": None if sample.large else rng, "resamples": resamples}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UndefinedMetric)  # an undefined metric is shown as such in the report
         if metric == "auc" and len(repeat.classes) == 2:
-            score = repeat.prob[:, 1]
-            return auc(repeat.label, score, patient_id=patients, rng=rng, resamples=resamples)
+            return auc(repeat.label == 1, repeat.prob[:, 1], patient_id=patients, **settings)
         if metric == "accuracy":
-            return accuracy(repeat.label, repeat.predicted, patient_id=patients, rng=rng, resamples=resamples)
-        if metric == "sensitivity" and repeat.called is not None:
-            return sensitivity(repeat.label, repeat.called, patient_id=patients, rng=rng)
-        if metric == "specificity" and repeat.called is not None:
-            return specificity(repeat.label, repeat.called, patient_id=patients, rng=rng)
-        if metric in repeat.columns:
-            return mean_interval(repeat.columns[metric], rng=rng, patient_id=patients, resamples=resamples)
-        return bootstrap_interval(statistic, cases=len(repeat.label), rng=rng, patient_id=patients, resamples=resamples)
+            return share_interval(repeat.label == repeat.predicted, patient_id=patients, **settings)
+        if metric in ("sensitivity", "specificity") and repeat.called is not None:
+            wanted = repeat.label == (1 if metric == "sensitivity" else 0)
+            hit = repeat.called[wanted] if metric == "sensitivity" else ~repeat.called[wanted]
+            return share_interval(hit, patient_id=patients[wanted], **settings)
+        if metric in repeat.columns and not sample.large:
+            return mean_interval(repeat.columns[metric], patient_id=patients, **settings)
+    return None
 
 
-def _of_mean(
-    repeats: Sequence[Repeat], statistics: Sequence[WeightedStatistic], rng: np.random.Generator, resamples: int
+def _resampled(
+    sample: Sample, statistics: Sequence[WeightedStatistic], rng: np.random.Generator, resamples: int, *, value: float
 ) -> Estimate:
     """Mean over repeats; a patient who is drawn is drawn in all of them."""
-    patients = np.concatenate([repeat.patient_id for repeat in repeats])
-    ends = np.cumsum([0, *(len(repeat.label) for repeat in repeats)])
 
-    def mean(weights: FloatArray) -> FloatArray:
-        parts = [one(weights[:, ends[k] : ends[k + 1]]) for k, one in enumerate(statistics)]
+    def mean(_: Sequence[Repeat], weights: Sequence[FloatArray]) -> FloatArray:
+        parts = [one(weight) for one, weight in zip(statistics, weights, strict=True)]
         return np.asarray(np.mean(parts, axis=0), dtype=np.float64)
 
-    return bootstrap_interval(mean, cases=len(patients), rng=rng, patient_id=patients, resamples=resamples)
+    return interval_of(sample, mean, rng=rng, resamples=resamples, value=value)
 
 
 def _fact(value: float, repeats: Sequence[Repeat]) -> Estimate:
-    cases = len({name for repeat in repeats for name in repeat.case_id})
-    return Estimate(value, math.nan, math.nan, cases, "cases", "value alone")
+    return Estimate(value, math.nan, math.nan, cases_of(repeats), "cases", "value alone")
 
 
 def _row(repeats: Sequence[Repeat], metric: str, estimate: Estimate, *, spread: float | None = None) -> dict[str, Any]:
@@ -200,7 +199,7 @@ def _row(repeats: Sequence[Repeat], metric: str, estimate: Estimate, *, spread: 
         "note": estimate.note,
         "repetition": ALL if headline else str(first.repetition),
         "seed": ALL if headline else str(first.seed),
-        "cases": len({name for repeat in repeats for name in repeat.case_id}),
+        "cases": cases_of(repeats),
         "repeats": len(repeats),
         "sd": math.nan if spread is None else spread,
     }

@@ -10,14 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hounsfield.core.types import BoolArray, FloatArray
+from hounsfield.core.types import FloatArray
 from hounsfield.report.repeats import Repeat
 from hounsfield.stats.auc import weighted_auc
 from hounsfield.stats.bootstrap import WeightedStatistic
 from hounsfield.stats.classification import accuracy_of, f1_of, mcc_of
-
-_BINS = 10
-_CLIP = 1e-6  # the logit of 0 or 1 is infinite
+from hounsfield.stats.weighted import expected_error, mean, recalibration, share
 
 
 @dataclass(frozen=True)
@@ -61,15 +59,15 @@ def statistics_of(repeat: Repeat) -> dict[str, WeightedStatistic]:
     """Every metric that this repeat's target and columns allow, by name, in the order of `METRICS`."""
     binary = len(repeat.classes) == 2
     found: dict[str, WeightedStatistic] = {"auc": _auc(repeat), **_counted(repeat)}
-    found["brier"] = _mean(_squares(repeat))
+    found["brier"] = mean(_squares(repeat))
     found["ece"] = _ece(repeat)
     if binary:
         positive = repeat.label == 1
-        found["calibration_slope"] = _calibration(positive, repeat.prob[:, 1], slope=True)
-        found["calibration_intercept"] = _calibration(positive, repeat.prob[:, 1], slope=False)
+        found["calibration_slope"] = recalibration(positive, repeat.prob[:, 1], slope=True)
+        found["calibration_intercept"] = recalibration(positive, repeat.prob[:, 1], slope=False)
         if repeat.called is not None:
-            found["sensitivity"] = _share(repeat.called, among=positive)
-            found["specificity"] = _share(~repeat.called, among=~positive)
+            found["sensitivity"] = share(repeat.called, among=positive)
+            found["specificity"] = share(~repeat.called, among=~positive)
             found["threshold"] = _constant(float(np.mean(list(repeat.thresholds.values()))))
     for name, values in repeat.columns.items():
         if np.isfinite(values).any():
@@ -119,16 +117,8 @@ def _squares(repeat: Repeat) -> FloatArray:
 
 
 def _mean(values: FloatArray) -> WeightedStatistic:
-    there = ~np.isnan(values)  # infinity stays: an empty mask's distance must not vanish from the mean
-    known, present = np.where(there, values, 0.0), there.astype(np.float64)
-    if np.isinf(known).any():
-        return _constant(np.inf)
-    return lambda weights: _ratio(weights @ known, weights @ present)
-
-
-def _share(hit: BoolArray, *, among: BoolArray) -> WeightedStatistic:
-    hits, all_of_them = (hit & among).astype(np.float64), among.astype(np.float64)
-    return lambda weights: _ratio(weights @ hits, weights @ all_of_them)
+    # An infinite distance (one mask empty) must not vanish from the mean.
+    return _constant(np.inf) if np.isinf(values).any() else mean(values)
 
 
 def _constant(value: float) -> WeightedStatistic:
@@ -136,57 +126,10 @@ def _constant(value: float) -> WeightedStatistic:
 
 
 def _ece(repeat: Repeat) -> WeightedStatistic:
-    """Ten bins of equal width: of the last of two classes, else of the most probable class against its being right."""
+    """Of the last of two classes, else of the most probable class against its being right."""
     if len(repeat.classes) == 2:
-        score, hit = repeat.prob[:, 1], repeat.label == 1
-    else:
-        score, hit = repeat.prob.max(axis=1), repeat.predicted == repeat.label
-    place = np.clip((score * _BINS).astype(np.int64), 0, _BINS - 1)
-    gaps = np.eye(_BINS)[place] * (hit - score)[:, None]
-    return lambda weights: _ratio(np.abs(weights @ gaps).sum(axis=1), weights.sum(axis=1))
-
-
-def _calibration(positive: BoolArray, score: FloatArray, *, slope: bool) -> WeightedStatistic:
-    """Logistic regression on the logit: its slope, or its intercept with the slope held at 1.
-
-    Source: Van Calster et al., BMC Med 2019;17:230.
-    """
-    clipped = np.clip(score, _CLIP, 1 - _CLIP)
-    logit = np.log(clipped / (1 - clipped))
-    one = np.ones_like(logit)
-    design, offset = (np.stack([one, logit]), 0 * logit) if slope else (one[None], logit)
-    # Resamples start at the cohort's own solution: half the steps.
-    start = np.nan_to_num(_logistic(design, offset, positive, np.ones((1, len(logit)))))
-    return lambda weights: _logistic(design, offset, positive, weights, start=start)[-1]
-
-
-def _logistic(
-    design: FloatArray,
-    offset: FloatArray,
-    positive: BoolArray,
-    weights: FloatArray,
-    *,
-    start: FloatArray | None = None,
-) -> FloatArray:
-    """(terms, B) coefficients of weighted logistic regressions by Newton's method; nan where none is finite."""
-    terms, rows = len(design), len(weights)
-    beta = np.zeros((terms, rows)) if start is None else np.repeat(start, rows, axis=1)
-    step = np.full((terms, rows), np.inf)
-    products = np.stack([design[i] * design[j] for i in range(terms) for j in range(terms)], axis=1)
-    for _ in range(25):
-        mean = 1 / (1 + np.exp(-np.clip(beta.T @ design + offset, -35, 35)))
-        gradient = (weights * (positive - mean)) @ design.T
-        curvature = ((weights * mean * (1 - mean)) @ products).reshape(rows, terms, terms)
-        with np.errstate(invalid="ignore"):
-            flat = ~(np.abs(np.linalg.det(curvature)) > 1e-10)
-        curvature[flat] = np.eye(terms)
-        step = np.linalg.solve(curvature, gradient[..., None])[..., 0].T
-        step[:, flat] = np.nan  # classes apart, or one alone: no finite solution
-        beta = beta + np.clip(step, -3, 3)
-        if not np.nanmax(np.abs(step), initial=0.0) > 1e-8:
-            break
-    settled = (np.abs(step) < 1e-4).all(axis=0) & (np.abs(beta) < 30).all(axis=0)
-    return np.where(settled, beta, np.nan)
+        return expected_error(repeat.label == 1, repeat.prob[:, 1])
+    return expected_error(repeat.predicted == repeat.label, repeat.prob.max(axis=1))
 
 
 def _ratio(above: FloatArray, below: FloatArray) -> FloatArray:

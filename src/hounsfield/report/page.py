@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hounsfield import __version__
 from hounsfield.report.cohort_table import cohort_section
 from hounsfield.report.comparisons import family_words
 from hounsfield.report.content import ReportContent
+from hounsfield.report.detection_section import detection_section
 from hounsfield.report.evaluate import Evaluation
+from hounsfield.report.extra import Extra
 from hounsfield.report.figures.case_images import AUTOMATIC, REFERENCE
 from hounsfield.report.pictures import Pictures
 from hounsfield.report.proof import leakage_section
+from hounsfield.report.reading_section import reading_section
 from hounsfield.report.style import Picture
 from hounsfield.report.subgroups import subgroup_section
 from hounsfield.report.tables import (
@@ -29,17 +32,12 @@ from hounsfield.report.tables import (
 )
 from hounsfield.report.wording import counted, number, verdict_of
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 def page_context(
     content: ReportContent,
     evaluation: Evaluation,
     pictures: Pictures,
-    *,
-    cohort: pd.DataFrame | None = None,
-    groups: pd.DataFrame | None = None,
+    extra: Extra,
 ) -> dict[str, Any]:
     """What `report.html.j2` needs, by the names it uses."""
     targets = [_target(content, evaluation, pictures, name, at) for at, name in enumerate(content.targets)]
@@ -57,8 +55,12 @@ def page_context(
         "anchors_note": content.anchors_note,
         "leakage": leakage_section(content.leakage),
         "targets": targets,
-        "cohort": cohort_section(cohort),
-        "subgroups": subgroup_section(content, groups),
+        "cohort": cohort_section(extra.cohort),
+        "subgroups": subgroup_section(content, extra.groups, [shown(one) for one in pictures.subgroups]),
+        "detections": detection_section(
+            content.detections, extra.detections, shown(pictures.froc) if pictures.froc else None
+        ),
+        "readers": reading_section(extra.readers, shown(pictures.readers) if pictures.readers else None),
         "dice_pictures": [shown(picture) for picture in pictures.dice],
         "training": [shown(picture) for picture in pictures.training],
         "cases": _cases(content, pictures),
@@ -115,6 +117,8 @@ def _target(
         "curves_note": note,
         "matrices": matrices,
         "matrices_note": matrices_note,
+        "called": confusion_tables(content, evaluation, target, called=True)[0],
+        "differences": shown(pictures.differences[target]) if target in pictures.differences else None,
         "comparisons": comparison_rows(content, evaluation, target),
     }
 
@@ -136,19 +140,26 @@ def _cases(content: ReportContent, pictures: Pictures) -> list[dict[str, Any]]:
 
 
 def _contents(context: Mapping[str, Any]) -> list[dict[str, str]]:
-    entries = [("verdict", "Verdict"), ("leakage", "Leakage"), ("flaws", "Flaws"), ("headline", "Every arm")]
+    entries = [("verdict", "Verdict")] if context["targets"] else []
+    entries += [("leakage", "Leakage"), ("flaws", "Flaws")]
+    entries += [("headline", "Every arm")] if context["targets"] else []
     entries += [("cohort", "Cohort")] if context["cohort"]["rows"] else []
     targets: Sequence[Mapping[str, Any]] = context["targets"]
     several = len(targets) > 1
     entries += [(one["anchor"], one["name"] if several else "Discrimination and calibration") for one in targets]
     entries += [("subgroups", "Subgroups")] if context["subgroups"]["rows"] else []
+    entries += [("detections", "Detection")] if context["detections"]["rows"] else []
+    entries += [("readers", "Readers")] if context["readers"]["rows"] else []
     for key, anchor, title in (
         ("dice_pictures", "dice", "Outlines"),
         ("cases", "cases", "Cases"),
         ("training", "training", "Training"),
     ):
         entries += [(anchor, title)] if context[key] else []
-    entries += [("seeds", "Seeds"), ("set-aside", "Set aside"), ("metrics", "All metrics"), ("manifest", "Repeat it")]
+    entries += [("seeds", "Seeds")] if context["targets"] else []
+    entries += [("set-aside", "Set aside")]
+    entries += [("metrics", "All metrics")] if context["targets"] else []
+    entries += [("manifest", "Repeat it")]
     return [{"anchor": anchor, "title": title} for anchor, title in entries]
 
 

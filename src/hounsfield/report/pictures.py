@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from hounsfield.core.progress import Progress, silent
-from hounsfield.core.seeds import generator
 from hounsfield.report.content import ArmInfo, ReportContent
 from hounsfield.report.curve_data import (
-    GRID,
+    Band,
+    decision_points,
     mean_precision,
     operating_point,
     precision_points,
+    prevalence_of,
     reliability_points,
     roc_points,
 )
+from hounsfield.report.detection_section import froc_picture
 from hounsfield.report.evaluate import Evaluation
+from hounsfield.report.extra import Extra
 from hounsfield.report.figures.case_images import case_image
 from hounsfield.report.figures.curves import (
     Curve,
@@ -31,14 +34,15 @@ from hounsfield.report.figures.curves import (
 from hounsfield.report.figures.decision import decision_figure
 from hounsfield.report.figures.dice_boxes import dice_boxes
 from hounsfield.report.figures.dice_scatter import dice_scatter
-from hounsfield.report.figures.forest import ForestRow, forest
+from hounsfield.report.figures.forest import ForestRow, difference_forest, forest
 from hounsfield.report.figures.training_curves import training_curves
+from hounsfield.report.forests import difference_rows, subgroup_pictures
+from hounsfield.report.reading_section import readers_picture
 from hounsfield.report.repeats import Repeat
+from hounsfield.report.resampling import Sample, sample_of
 from hounsfield.report.style import Picture
 from hounsfield.report.wording import interval, number
 from hounsfield.stats.auc import auc
-from hounsfield.stats.decision_curve import DecisionCurve, decision_curve
-from hounsfield.stats.estimate import UndefinedMetric
 
 _NETWORKS_SHOWN = 3  # more bands than four can't be told apart
 
@@ -52,22 +56,44 @@ class Pictures:
     dice: tuple[Picture, ...]
     training: tuple[Picture, ...]
     cases: tuple[Picture, ...]
+    subgroups: tuple[Picture, ...] = ()
+    differences: Mapping[str, Picture] = field(default_factory=dict)
+    froc: Picture | None = None
+    readers: Picture | None = None
 
     def all(self) -> list[Picture]:
         by_target = [picture for group in self.curves.values() for picture in group]
-        return [*self.forests.values(), *by_target, *self.dice, *self.training, *self.cases]
+        some = [one for one in (self.froc, self.readers) if one is not None]
+        compared = [*self.forests.values(), *self.differences.values(), *self.subgroups]
+        return [*compared, *by_target, *some, *self.dice, *self.training, *self.cases]
 
 
-def pictures_of(content: ReportContent, evaluation: Evaluation, *, progress: Progress = silent) -> Pictures:
+def pictures_of(
+    content: ReportContent, evaluation: Evaluation, *, extra: Extra | None = None, progress: Progress = silent
+) -> Pictures:
     """Draws everything that the content allows; what has no data is absent."""
-    forests, curves = {}, {}
+    extra = extra or Extra()
+    forests, curves, differences = {}, {}, {}
     for place, target in enumerate(progress(list(content.targets), len(content.targets), "drawing")):
         # File names carry a number, not the target's name, which may hold any character.
         forests[target] = _forest(content, evaluation, target, f"forest_{place + 1}")
         curves[target] = tuple(_curves(content, evaluation, target, place + 1))
+        rows = difference_rows(content, evaluation, target)
+        if len(rows) > 1:
+            differences[target] = difference_forest(rows, name=f"differences_{place + 1}")
     cases = [case_image(one, name=f"case_{place + 1:02d}") for place, one in enumerate(content.examples)]
     dice = tuple(_dice(content, evaluation))
-    return Pictures(forests, curves, dice, tuple(training_curves(content.histories)), tuple(cases))
+    return Pictures(
+        forests,
+        curves,
+        dice,
+        tuple(training_curves(content.histories)),
+        tuple(cases),
+        subgroups=tuple(subgroup_pictures(content, evaluation, extra.groups)),
+        differences=differences,
+        froc=froc_picture(extra.detections) if extra.detections is not None else None,
+        readers=readers_picture(extra.readers) if extra.readers is not None else None,
+    )
 
 
 def ranked_arms(content: ReportContent, evaluation: Evaluation, target: str) -> list[ArmInfo]:
@@ -107,25 +133,27 @@ def _curves(content: ReportContent, evaluation: Evaluation, target: str, place: 
         arm = shown[0]
         for position, name in enumerate(classes):
             repeats = evaluation.repeats[target][arm.name]
-            line, low, high = roc_points(repeats, positive=position, **settings)
-            if np.isfinite(line).all():
-                lines.append(
-                    Curve(f"{name} against the rest", GRID, line, low, high, legend=_class_auc(repeats, position))
-                )
+            band = roc_points(sample_of(repeats, seed=evaluation.seed), positive=position, **settings)
+            if band.defined:
+                lines.append(_curve(f"{name} against the rest", band, legend=_class_auc(repeats, position)))
         title = f"ROC of {arm.title}"
         return [roc_figure(lines, name=f"roc_{place}", positive="the named class", title=title)] if lines else []
+    samples = {arm.name: sample_of(evaluation.repeats[target][arm.name], seed=evaluation.seed) for arm in shown}
     for arm in shown:
-        repeats = evaluation.repeats[target][arm.name]
-        line, low, high = roc_points(repeats, positive=1, **settings)
-        if np.isfinite(line).all():
+        band = roc_points(samples[arm.name], positive=1, **settings)
+        if band.defined:
             row = evaluation.headline(target, arm.name, "auc") or {}
             legend = f"AUC {number(row['value'])} ({interval(row)})"
-            point = operating_point(repeats)
-            lines.append(Curve(arm.title, GRID, line, low, high, point, legend, arm.trivial))
+            point = operating_point(evaluation.repeats[target][arm.name])
+            lines.append(_curve(arm.title, band, point=point, legend=legend, trivial=arm.trivial))
     if not lines:
         return []
-    others = _binary_pictures(evaluation, target, shown, place, classes[-1], ranked=content.ranked)
+    others = _binary_pictures(evaluation, target, shown, samples, ranked=content.ranked, place=place)
     return [roc_figure(lines, name=f"roc_{place}", positive=classes[-1]), *others]
+
+
+def _curve(title: str, band: Band, **settings: Any) -> Curve:
+    return Curve(title, band.x, band.y, band.low, band.high, **settings)
 
 
 def _class_auc(repeats: Sequence[Repeat], position: int) -> str:
@@ -137,44 +165,34 @@ def _binary_pictures(
     evaluation: Evaluation,
     target: str,
     shown: Sequence[ArmInfo],
-    place: int,
-    positive: str,
+    samples: Mapping[str, Sample],
     *,
     ranked: Collection[str],
+    place: int,
 ) -> list[Picture]:
+    """Precision against recall and, of arms with probabilities, calibration and net benefit."""
     precise, reliable, decisions = [], [], []
-    prevalence = 0.0
+    settings = {"seed": evaluation.seed, "resamples": min(evaluation.resamples, 1000)}
     for arm in shown:
         repeats = evaluation.repeats[target][arm.name]
-        prevalence = float(np.mean(np.concatenate([repeat.label for repeat in repeats])))
-        precision = f"average precision {number(mean_precision(repeats))}"
-        precise.append(Curve(arm.title, GRID, precision_points(repeats), legend=precision, trivial=arm.trivial))
+        area = f"average precision {number(mean_precision(repeats))}"
+        points = precision_points(samples[arm.name], **settings)
+        precise.append(_curve(arm.title, points, legend=area, trivial=arm.trivial))
         if arm.name in ranked:
             continue
-        decisions.append((arm.title, _decision(repeats, evaluation)))
+        benefit = decision_points(samples[arm.name], **settings)
+        decisions.append(_curve(arm.title, benefit, trivial=arm.trivial))
         slope = evaluation.headline(target, arm.name, "calibration_slope") or {"value": np.nan}
         large = evaluation.headline(target, arm.name, "calibration_intercept") or {"value": np.nan}
         legend = f"slope {number(slope['value'], 2)}, in the large {number(large['value'], 2, sign=True)}"
         reliable.append(Reliability(arm.title, reliability_points(repeats), legend, arm.trivial))
+    everyone = [one for arm in shown for one in evaluation.repeats[target][arm.name]]
+    positive, prevalence = everyone[0].classes[-1], prevalence_of(everyone)
     drawn = [precision_recall_figure(precise, name=f"precision_{place}", positive=positive, prevalence=prevalence)]
     if reliable:
         drawn.append(reliability_figure(reliable, name=f"calibration_{place}", positive=positive))
-        drawn.append(decision_figure(decisions, name=f"decision_{place}", positive=positive))
+        drawn.append(decision_figure(decisions, name=f"decision_{place}", positive=positive, prevalence=prevalence))
     return drawn
-
-
-def _decision(repeats: Sequence[Repeat], evaluation: Evaluation) -> DecisionCurve:
-    """Of the first repetition and seed, which the caption says."""
-    one = repeats[0]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UndefinedMetric)  # one class only: the figure says so
-        return decision_curve(
-            one.label == 1,
-            one.prob[:, 1],
-            patient_id=one.patient_id,
-            rng=generator(evaluation.seed, "decision", one.target),
-            resamples=min(evaluation.resamples, 500),
-        )
 
 
 def _shown(content: ReportContent, evaluation: Evaluation, target: str) -> list[ArmInfo]:

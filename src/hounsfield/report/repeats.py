@@ -6,19 +6,17 @@ each case at the operating point that the validation rows of its own fold gave.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
+import pandas as pd
 
 from hounsfield.core.errors import TableError
 from hounsfield.core.types import AnyArray, BoolArray, FloatArray, IntArray
 from hounsfield.report.operating import threshold_of
 from hounsfield.tables.predictions import prob_columns
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 TASK_COLUMNS = ("dice", "asd_mm")
 
@@ -51,6 +49,42 @@ class Repeat:
     def predicted(self) -> IntArray:
         """(N,) most probable class; the first of equals."""
         return np.asarray(self.prob.argmax(axis=1), dtype=np.int64)
+
+    @cached_property
+    def patients(self) -> tuple[IntArray, AnyArray]:
+        """(N,) number of each case's patient, without gaps, and the (P,) sorted identifiers that are numbered."""
+        numbers, names = pd.factorize(self.patient_id, sort=True)
+        return numbers.astype(np.int64), np.asarray(names, dtype=object)
+
+
+def patient_numbers(repeats: Sequence[Repeat]) -> list[IntArray]:
+    """Per repeat the (N,) number of each case's patient, in the order of the identifiers, from 0 and without gaps.
+
+    The same patient has the same number in all repeats.
+    """
+    everyone = [one.patients[1] for one in repeats]
+    if all(np.array_equal(everyone[0], other) for other in everyone[1:]):
+        return [one.patients[0] for one in repeats]
+    place = {name: number for number, name in enumerate(sorted(set(np.concatenate(everyone))))}
+    return [np.array([place[name] for name in one.patients[1]], dtype=np.int64)[one.patients[0]] for one in repeats]
+
+
+def cases_of(repeats: Sequence[Repeat]) -> int:
+    """How many different cases the repeats have together."""
+    first = repeats[0].case_id
+    if all(np.array_equal(first, other.case_id) for other in repeats[1:]):
+        return len(first)
+    return len({name for repeat in repeats for name in repeat.case_id})
+
+
+def rows_of(one: Repeat, keep: BoolArray) -> Repeat:
+    """The repeat with some of its cases."""
+    if keep.all():
+        return one
+    columns = {name: values[keep] for name, values in one.columns.items()}
+    called = None if one.called is None else one.called[keep]
+    parts = {name: getattr(one, name)[keep] for name in ("case_id", "patient_id", "label", "prob")}
+    return replace(one, **parts, called=called, columns=columns)
 
 
 def repeats_of(predictions: pd.DataFrame, target: str, classes: tuple[str, ...]) -> dict[str, list[Repeat]]:
@@ -96,7 +130,7 @@ def _repeat(group: pd.DataFrame, target: str, classes: tuple[str, ...]) -> Repea
 
 def _labels(rows: pd.DataFrame, classes: tuple[str, ...]) -> IntArray:
     place = {name: position for position, name in enumerate(classes)}
-    return np.array([place[name] for name in rows["label"]], dtype=np.int64)
+    return rows["label"].map(place).to_numpy(dtype=np.int64)
 
 
 def _probabilities(rows: pd.DataFrame, classes: tuple[str, ...]) -> FloatArray:

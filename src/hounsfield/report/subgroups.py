@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from scipy import stats
 from hounsfield.core.types import BoolArray, FloatArray
 from hounsfield.report.content import ReportContent
 from hounsfield.report.evaluate import Evaluation
-from hounsfield.report.repeats import Repeat
+from hounsfield.report.repeats import Repeat, patient_numbers
 from hounsfield.report.wording import NOTHING, interval, number, p_value
 from hounsfield.stats.auc import auc_covariance, delong_interval
 from hounsfield.stats.estimate import UndefinedMetric
@@ -55,10 +56,12 @@ def subgroups(content: ReportContent, evaluation: Evaluation) -> pd.DataFrame:
     return table
 
 
-def subgroup_section(content: ReportContent, table: pd.DataFrame | None) -> dict[str, Any]:
+def subgroup_section(
+    content: ReportContent, table: pd.DataFrame | None, pictures: Sequence[dict[str, str]] = ()
+) -> dict[str, Any]:
     """The table as the page prints it, one heading a variable and arm."""
     if table is None or table.empty:
-        return {"rows": [], "note": ""}
+        return {"rows": [], "note": "", "pictures": []}
     titles = {arm.name: arm.title for arm in content.arms}
     rows = []
     for (_, arm, variable), part in table.groupby(["target", "arm", "variable"], sort=False):
@@ -81,7 +84,7 @@ def subgroup_section(content: ReportContent, table: pd.DataFrame | None) -> dict
         f"cut into thirds; groups with fewer than {FEWEST} cases of a class have no AUC. An arm may look different in "
         "a subgroup by chance alone: read the test, not the largest difference."
     )
-    return {"rows": rows, "note": note}
+    return {"rows": rows, "note": note, "pictures": list(pictures)}
 
 
 def _groups(values: pd.Series[Any]) -> dict[str, BoolArray]:
@@ -108,7 +111,7 @@ def _of_variable(
     repeat: Repeat, target: str, arm: str, variable: str, groups: dict[str, BoolArray]
 ) -> list[dict[str, Any]]:
     rows, areas, variances = [], [], []
-    label, score = repeat.label == 1, repeat.prob[:, 1]
+    label, score, patients = repeat.label == 1, repeat.prob[:, 1], patient_numbers([repeat])[0]
     for name, chosen in groups.items():
         positives, cases = int(label[chosen].sum()), int(chosen.sum())
         row: dict[str, Any] = {"target": target, "arm": arm, "variable": variable, "group": name, "metric": "auc"}
@@ -119,10 +122,10 @@ def _of_variable(
         else:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UndefinedMetric)
-                found = delong_interval(label[chosen], score[chosen], patient_id=repeat.patient_id[chosen])
+                found = delong_interval(label[chosen], score[chosen], patient_id=patients[chosen])
             row |= {"value": found.value, "low": found.low, "high": found.high, "n": found.n, "unit": found.unit}
             row["note"] = found.note
-            area, covariance = auc_covariance(label[chosen], score[None, chosen], patient_id=repeat.patient_id[chosen])
+            area, covariance = auc_covariance(label[chosen], score[None, chosen], patient_id=patients[chosen])
             areas.append(float(area[0]))
             variances.append(float(covariance[0, 0]))
         rows.append(row)

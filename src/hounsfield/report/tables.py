@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from hounsfield.core.types import IntArray
 from hounsfield.report.content import ArmInfo, ReportContent
 from hounsfield.report.evaluate import ALL, Evaluation
 from hounsfield.report.metrics import METRICS
 from hounsfield.report.pictures import printed, ranked_arms
-from hounsfield.report.wording import MARKS, NOTHING, counted, interval, number
-from hounsfield.stats.classification import confusion_matrix
+from hounsfield.report.repeats import Repeat
+from hounsfield.report.wording import MARKS, NOTHING, counted, interval, number, short_p
 
 _CSS = {"beats": "beats", "falls below": "below"}
 _COLUMNS = 6
@@ -72,27 +73,40 @@ def _caption(content: ReportContent, evaluation: Evaluation, target: str) -> str
     return f"Highest AUC first, 95 % intervals below. {many}{positive}{largest}"
 
 
-def confusion_tables(content: ReportContent, evaluation: Evaluation, target: str) -> tuple[list[dict[str, Any]], str]:
-    """A matrix an arm (mean counts over repeats), highest AUC first, and a note on that mean."""
+def confusion_tables(
+    content: ReportContent, evaluation: Evaluation, target: str, *, called: bool = False
+) -> tuple[list[dict[str, Any]], str]:
+    """A matrix an arm (mean counts over repeats), highest AUC first, and a note on that mean.
+
+    Args:
+        called: count the calls at the operating point, in place of the most probable class; arms without one are
+            left out.
+    """
     classes = content.targets[target]
     tables, averaged = [], False
     for arm in ranked_arms(content, evaluation, target):
-        if arm.name in content.ranked:
-            continue
         repeats = evaluation.repeats[target][arm.name]
+        if (arm.name in content.ranked and not called) or (called and any(one.called is None for one in repeats)):
+            continue
         averaged |= len(repeats) > 1
-        order = range(len(classes))
-        counts = np.mean([confusion_matrix(one.label, one.predicted, classes=order) for one in repeats], axis=0)
+        counts = np.mean([_counts(one, called=called) for one in repeats], axis=0)
         rows, words = [], []
         for name, line in zip(classes, counts, strict=True):
             shares = line / line.sum() if line.sum() else np.zeros(len(classes))
             cells = [_shaded(count, share, len(repeats)) for count, share in zip(line, shares, strict=True)]
             rows.append({"name": name, "cells": cells})
-            calls = (f"{cell['count']} called {called}" for cell, called in zip(cells, classes, strict=True))
+            calls = (f"{cell['count']} called {name}" for cell, name in zip(cells, classes, strict=True))
             words.append(f"reference {name}: {', '.join(calls)}")
         alt = f"{arm.title}. {'; '.join(words)}"
         tables.append({"title": arm.title, "classes": classes, "rows": rows, "alt": alt})
     return tables, "Counts are means over repetitions and seeds." if averaged else ""
+
+
+def _counts(one: Repeat, *, called: bool) -> IntArray:
+    """(C, C) cases by reference and call, or most probable class."""
+    size = len(one.classes)
+    answer = one.called.astype(np.int64) if called and one.called is not None else one.predicted
+    return np.bincount(one.label * size + answer, minlength=size * size).reshape(size, size)
 
 
 def _shaded(count: float, share: float, repeats: int) -> dict[str, str]:
@@ -122,7 +136,7 @@ def comparison_rows(content: ReportContent, evaluation: Evaluation, target: str)
                 "pair": f"{titles[record['first']]} – {titles[record['second']]}",
                 "metric": _title(content, target, record["metric"]),
                 "difference": number(record["difference"], sign=True) + (f" ({span})" if span else " (no interval)"),
-                **{key: _p(float(record[key])) for key in ("p", "p_holm")},
+                **{key: short_p(float(record[key])) for key in ("p", "p_holm")},
                 "verdict": record["verdict"],
                 "mark": MARKS[record["verdict"]],
                 "css": _CSS.get(record["verdict"], ""),
@@ -130,12 +144,6 @@ def comparison_rows(content: ReportContent, evaluation: Evaluation, target: str)
             }
         )
     return rows
-
-
-def _p(value: float) -> str:
-    if math.isnan(value):
-        return NOTHING
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def seed_table(content: ReportContent, evaluation: Evaluation, target: str) -> dict[str, Any]:

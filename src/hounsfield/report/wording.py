@@ -64,6 +64,11 @@ def p_value(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
 
 
+def short_p(p: float) -> str:
+    """The same for a column that is headed p: '0.012', '< 0.001' or a dash."""
+    return NOTHING if math.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
 def counted(count: int, one: str, many: str | None = None) -> str:
     """'1 patient', '3 patients'."""
     return f"{count} {one if count == 1 else many or one + 's'}"

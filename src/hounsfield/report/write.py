@@ -14,12 +14,16 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from hounsfield.core.atomic import atomic_file, atomic_folder, write_text
+from hounsfield.core.errors import TableError
 from hounsfield.core.progress import Progress, silent
 from hounsfield.report.cohort_table import cohort_table
 from hounsfield.report.content import ReportContent
+from hounsfield.report.detections import evaluate_detections
 from hounsfield.report.evaluate import Evaluation, evaluate
+from hounsfield.report.extra import Extra
 from hounsfield.report.page import page_context
 from hounsfield.report.pictures import Pictures, pictures_of
+from hounsfield.report.reading import evaluate_readings
 from hounsfield.report.subgroups import subgroups
 
 
@@ -51,15 +55,30 @@ def write_report(
         ranked=content.ranked,
         progress=progress,
     )
-    pictures = pictures_of(content, evaluation, progress=progress)
-    cohort = cohort_table(content)
-    groups = subgroups(content, evaluation)
+    extra = _extra(content, evaluation, evaluation.seed, evaluation.resamples)
+    pictures = pictures_of(content, evaluation, extra=extra, progress=progress)
     _write_tables(evaluation, out)
-    _write_extra({"cohort": cohort, "subgroups": groups}, out)
+    _write_extra(extra.tables(), out)
     _write_figures(pictures, out / "figures")
     page = out / "report.html"
-    write_text(page, render(page_context(content, evaluation, pictures, cohort=cohort, groups=groups)))
+    write_text(page, render(page_context(content, evaluation, pictures, extra)))
     return page
+
+
+def _extra(content: ReportContent, evaluation: Evaluation, seed: int, resamples: int) -> Extra:
+    """What only some reports have."""
+    detected = None
+    if content.detections is not None:
+        pairs = content.comparisons
+        detected = evaluate_detections(content.detections, seed=seed, resamples=resamples, pairs=pairs)
+    read = None
+    if content.readings is not None:
+        target = next((name for name, classes in content.targets.items() if len(classes) == 2), None)
+        if target is None:
+            raise TableError("readings need a target of two classes to be held against. Give its predictions.")
+        read = evaluate_readings(content.readings, evaluation.repeats[target], seed=seed, resamples=resamples)
+    cohort = cohort_table(content) if content.targets else None
+    return Extra(cohort, subgroups(content, evaluation), detected, read)
 
 
 def render(context: dict[str, Any]) -> str:

@@ -107,11 +107,23 @@ def compare_accuracy(
     rows, columns, _ = class_codes(label, predicted_a)
     right_a = rows == columns
     rows, columns, _ = class_codes(label, predicted_b)
-    right_b = rows == columns
-    codes, patients = patient_codes(patient_id, cases=len(right_a))
-    if patients == len(right_a):
-        return Comparison(newcombe(right_a, right_b, level=level), mcnemar(right_a, right_b), "exact McNemar")
-    return compare_means(right_a.astype(float), right_b.astype(float), patient_id=codes, rng=rng, level=level)
+    return compare_right(right_a, rows == columns, patient_id=patient_id, rng=rng, level=level)
+
+
+def compare_right(
+    right_a: npt.ArrayLike,
+    right_b: npt.ArrayLike,
+    *,
+    patient_id: npt.ArrayLike | None = None,
+    rng: np.random.Generator | None = None,
+    level: float = 0.95,
+) -> Comparison:
+    """`compare_accuracy` from (N,) 0/1 of whether each model is right."""
+    first, second = binary_labels(right_a, name="right_a"), binary_labels(right_b, name="right_b")
+    codes, patients = patient_codes(patient_id, cases=len(first))
+    if patients == len(first):
+        return Comparison(newcombe(first, second, level=level), mcnemar(first, second), "exact McNemar")
+    return compare_means(first.astype(float), second.astype(float), patient_id=codes, rng=rng, level=level)
 
 
 def compare_means(

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hounsfield.core.errors import HounsfieldError
-from hounsfield.core.types import FloatArray
+from hounsfield.core.types import BoolArray, FloatArray
 from hounsfield.stats.bootstrap import bootstrap_table
 from hounsfield.stats.estimate import undefined
 from hounsfield.stats.inputs import binary_labels, patient_codes, probabilities
@@ -78,19 +78,10 @@ def decision_curve(
         undefined("net benefit", "one class has no case")
         nothing = np.full(len(at), np.nan)
         return DecisionCurve(at, nothing, nothing, nothing, nothing, len(positive), "cases", "none", level)
-    place = np.searchsorted(np.sort(at), given, side="right")  # thresholds reached, in rising order
-    order = np.argsort(np.argsort(at))
     odds = at / (1 - at)
 
     def benefit(weights: FloatArray) -> FloatArray:
-        share = prevalence if prevalence is not None else (weights @ positive / weights.sum(axis=1))[:, None]
-        rates = []
-        for chosen in (positive, ~positive):
-            steps = np.stack([np.bincount(place[chosen], weights=w[chosen], minlength=len(at) + 1) for w in weights])
-            reached = np.cumsum(steps[:, ::-1], axis=1)[:, ::-1][:, 1:]  # cases that reach each sorted threshold
-            with np.errstate(invalid="ignore", divide="ignore"):
-                rates.append((reached / (weights @ chosen)[:, None])[:, order])
-        return np.asarray(rates[0] * share - rates[1] * (1 - share) * odds)
+        return net_benefit(positive, given, at, weights, prevalence=prevalence)
 
     ones = np.ones((1, len(positive)))
     value = benefit(ones)[0]
@@ -112,3 +103,24 @@ def decision_curve(
     method = f"pointwise patient bootstrap (percentile, {len(known)} of {resamples} resamples)"
     everybody = share - (1 - share) * odds
     return DecisionCurve(at, value, ends[0], ends[1], everybody, patients, unit, method, level)
+
+
+def net_benefit(
+    positive: BoolArray,
+    prob: FloatArray,
+    thresholds: FloatArray,
+    weights: FloatArray,
+    *,
+    prevalence: float | None = None,
+) -> FloatArray:
+    """(B, T) net benefit for (B, N) weights of the cases: the statistic of a bootstrap; nan where a class has none."""
+    order = np.argsort(prob, kind="stable")
+    first = np.searchsorted(prob[order], thresholds, side="left")  # place of the lowest case that is acted on
+    share = (weights @ positive / weights.sum(axis=1))[:, None] if prevalence is None else prevalence
+    rates = []
+    for chosen in (positive, ~positive):
+        below = np.zeros((len(weights), len(prob) + 1))
+        np.cumsum(weights[:, order] * chosen[order], axis=1, out=below[:, 1:])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            rates.append(1 - below[:, first] / below[:, -1:])
+    return np.asarray(rates[0] * share - rates[1] * (1 - share) * thresholds / (1 - thresholds))

@@ -118,6 +118,9 @@ def patient_codes(patient_id: npt.ArrayLike | None, *, cases: int) -> tuple[IntA
     numbers = np.asarray(patient_id)
     if numbers.shape == (cases,) and _are_codes(numbers):
         return numbers.astype(np.int64), int(numbers.max()) + 1
+    if numbers.shape == (cases,) and np.issubdtype(numbers.dtype, np.integer):
+        found, codes = np.unique(numbers, return_inverse=True)
+        return codes.reshape(-1).astype(np.int64), len(found)
     given: AnyArray = np.asarray(patient_id, dtype=object)
     if given.shape != (cases,):
         raise HounsfieldError(

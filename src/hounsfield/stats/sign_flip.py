@@ -15,6 +15,7 @@ from hounsfield.core.types import FloatArray, IntArray
 from hounsfield.stats.inputs import patient_codes
 
 _ENUMERATED = 16  # patients up to which all 2 ** P signs are tried
+_NORMAL = 10_000  # patients from which on the sum of their signs is normal to any digit that is printed
 _STEPS = 2e8  # patients times largest possible sum, up to which the null distribution is built: about a second
 
 
@@ -35,8 +36,9 @@ def sign_flip(
 
     Returns: the p-value, above 0, and the test in words. Exact for whole-number differences of up to
         about 10 000 patients (the null distribution is a product of coin tosses) and, for others, up to 16 patients
-        whose difference is not 0; Monte Carlo otherwise, observed pattern included. 1 without any difference. With
-        differences of -1, 0, 1 and one case a patient it is the exact McNemar test.
+        whose difference is not 0; the normal limit from 10 000 such patients on; Monte Carlo otherwise, observed
+        pattern included. 1 without any difference. With differences of -1, 0, 1 and one case a patient it is the
+        exact McNemar test.
 
     Raises: HounsfieldError on values that are not finite, or when `rng` is needed and missing.
     Source: Fisher, The Design of Experiments, 1935, 21; with the +1 of Phipson & Smyth, Stat Appl Genet Mol Biol
@@ -58,6 +60,8 @@ def sign_flip(
     if len(sums) <= _ENUMERATED:
         patterns = 1 - 2 * ((np.arange(2 ** len(sums))[:, None] >> np.arange(len(sums))) & 1)
         return float(np.mean(np.abs(patterns @ sums) >= seen - _slack(sums))), "exact sign-flip of patients"
+    if len(sums) >= _NORMAL:
+        return math.erfc(seen / math.sqrt(2 * float(sums @ sums))), "sign-flip of patients, normal limit"
     if rng is None:
         raise HounsfieldError(
             f"{len(sums)} patients are too many for an exact test of fractional differences; pass rng for random flips."

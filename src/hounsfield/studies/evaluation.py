@@ -14,10 +14,14 @@ from hounsfield.core.errors import TableError
 from hounsfield.core.manifest import environment
 from hounsfield.core.registry import nearest
 from hounsfield.report.content import ArmInfo, ReportContent
-from hounsfield.tables.cells import as_text, typed_column
-from hounsfield.tables.files import read_parquet, read_text_table
+from hounsfield.report.detections import DetectionStudy, Hit, study_of
+from hounsfield.tables.cells import texts_of
+from hounsfield.tables.detections import read_detections
 from hounsfield.tables.findings import some
+from hounsfield.tables.frames import read_frame
+from hounsfield.tables.prediction_rules import REQUIRED
 from hounsfield.tables.predictions import classes_of, read_predictions
+from hounsfield.tables.ratings import read_ratings
 from hounsfield.tables.scores import Columns, read_scores
 
 
@@ -38,6 +42,11 @@ class Request:
     trivial: tuple[str, ...] = ()
     comparisons: tuple[tuple[str, str], ...] = ()
     title: str = ""
+    detections: tuple[Path, ...] = ()
+    lesions: Path | None = None
+    volumes: Path | None = None
+    hit: str = "radius"
+    readings: Path | None = None
 
 
 def content_of(request: Request) -> tuple[ReportContent, list[str]]:
@@ -49,7 +58,13 @@ def content_of(request: Request) -> tuple[ReportContent, list[str]]:
     notes: list[str] = []
     ranked: frozenset[str] = frozenset()
     covariates: pd.DataFrame | None = None
-    if request.label or request.scores:
+    targets: dict[str, tuple[str, ...]] = {}
+    detections = _detections(request)
+    if not request.paths:
+        if detections is None:
+            raise TableError("nothing to evaluate: give predictions, or --detections with --lesions and --volumes.")
+        predictions = pd.DataFrame(columns=list(REQUIRED)).assign(site=None)
+    elif request.label or request.scores:
         predictions, targets, ranked, covariates, said = _of_scores(request)
         notes += said
     else:
@@ -61,10 +76,11 @@ def content_of(request: Request) -> tuple[ReportContent, list[str]]:
         covariates = covariates.assign(case_id=covariates["case_id"].astype(str)).merge(sites, on="case_id", how="left")
     arms = list(dict.fromkeys(predictions["arm"]))
     named = [*request.trivial, *(name for pair in request.comparisons for name in pair)]
+    every = [*arms, *(() if detections is None else detections.found)]
     for name in named:
-        if name not in arms:
-            raise TableError(f"no arm '{name}'.{nearest(name, arms)} Arms: {some(arms)}.")
-    if not (predictions["split"] == "validation").any():
+        if name not in every:
+            raise TableError(f"no arm '{name}'.{nearest(name, every)} Arms: {some(every)}.")
+    if targets and not (predictions["split"] == "validation").any():
         notes.append("No validation rows: no operating point could be chosen on other cases, so none is reported.")
     for arm in sorted(ranked):
         notes.append(
@@ -72,7 +88,9 @@ def content_of(request: Request) -> tuple[ReportContent, list[str]]:
         )
     content = ReportContent(
         title=request.title or "Evaluation",
-        question="How well do these predictions tell the classes apart?",
+        question=(
+            "How well do these predictions tell the classes apart?" if targets else "How well are the lesions found?"
+        ),
         citation="",
         targets=targets,
         arms=tuple(ArmInfo(name, name, trivial=name in request.trivial) for name in arms),
@@ -80,12 +98,33 @@ def content_of(request: Request) -> tuple[ReportContent, list[str]]:
         summary_note=" ".join(notes),
         leakage=_leakage(predictions),
         comparisons=request.comparisons or _all_pairs(arms, request.trivial),
-        manifest={"files": [path.name for path in request.paths], "environment": environment()},
+        manifest={"files": [path.name for path in _files(request)], "environment": environment()},
         ranked=ranked,
         cohort=covariates if covariates is not None and covariates.shape[1] > 1 else None,
-        subgroups=_subgroups(request, covariates),
+        subgroups=_subgroups(request, covariates) if targets else (),
+        detections=detections,
+        readings=None if request.readings is None else read_ratings(request.readings),
     )
     return content, notes
+
+
+def _files(request: Request) -> list[Path]:
+    """Everything that was read."""
+    single = (request.cases, request.lesions, request.volumes, request.readings)
+    return [*request.paths, *request.detections, *(path for path in single if path is not None)]
+
+
+def _detections(request: Request) -> DetectionStudy | None:
+    if not request.detections:
+        if request.lesions or request.volumes:
+            raise TableError("--lesions and --volumes go with --detections, the table of marks. Give it, too.")
+        return None
+    if request.lesions is None or request.volumes is None:
+        raise TableError(
+            "detections need --lesions (what was to be found) and --volumes (every volume that was searched, those "
+            "without a lesion too: they count in the false positives per volume)."
+        )
+    return study_of(read_detections(request.detections, request.lesions, request.volumes), Hit.read(request.hit))
 
 
 def _of_scores(request: Request) -> tuple[Any, dict[str, tuple[str, ...]], frozenset[str], Any, list[str]]:
@@ -117,21 +156,10 @@ def _of_predictions(paths: tuple[Path, ...]) -> tuple[pd.DataFrame, dict[str, tu
 
 
 def _covariates(path: Path) -> pd.DataFrame:
-    if path.suffix.lower() == ".parquet":
-        frame = read_parquet(path)
-    else:
-        table = read_text_table(path)
-        cells = list(zip(*table.rows, strict=True)) or [()] * len(table.header)
-        comma = table.decimal_comma
-        frame = pd.DataFrame(
-            {
-                name: typed_column(list(column), decimal_comma=comma)
-                for name, column in zip(table.header, cells, strict=True)
-            }
-        )
+    frame = read_frame(path)
     if "case_id" not in frame:
         raise TableError(f"{path.name} has no column case_id. It joins covariates to predictions.")
-    frame["case_id"] = [as_text(value) for value in frame["case_id"]]
+    frame["case_id"] = texts_of(frame["case_id"])
     paths = [name for name in ("image", "mask", "series_uid") if name in frame]
     return frame.drop(columns=paths)
 

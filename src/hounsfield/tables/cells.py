@@ -49,6 +49,13 @@ def text_column(values: Sequence[object]) -> pd.Series[Any]:
     return pd.Series([as_text(value) for value in values], dtype=object)
 
 
+def texts_of(values: pd.Series[Any]) -> pd.Series[Any]:
+    """`as_text` of every value of a long column, each different value once."""
+    numbers, kinds = pd.factorize(values)
+    known = np.array([as_text(value) for value in kinds] + [None], dtype=object)
+    return pd.Series(known[numbers], index=values.index, dtype=object)
+
+
 def typed_column(cells: Sequence[str], *, decimal_comma: bool = False) -> pd.Series[Any]:
     """Column of whole numbers, numbers or text: the narrowest that holds every cell unchanged.
 

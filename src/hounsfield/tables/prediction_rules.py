@@ -69,6 +69,9 @@ def _keys(frame: pd.DataFrame) -> list[Finding]:
         what = f"one row is allowed per {', '.join(KEY)}; more were found"
         problems.append(_rows(frame, twice, what, "Remove the repeated rows, or number them by repetition.", None))
     for column, group in (("patient_id", ["case_id"]), ("label", ["case_id", "target"])):
+        pairs = frame[[*group, column]].dropna().drop_duplicates()
+        if not pairs.duplicated(group).any():
+            continue  # counting in groups is slow for a million cases, and almost never needed
         differ = frame.groupby(group)[column].transform("nunique") > 1
         if differ.any():
             what = f"a case has one {column} {'per target' if len(group) > 1 else ''}".strip() + "; several were found"

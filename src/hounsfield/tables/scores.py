@@ -19,9 +19,9 @@ from pyarrow import csv as arrow_csv
 from scipy import stats
 
 from hounsfield.core.errors import Problem, ProblemsError, TableError
-from hounsfield.tables.cells import MISSING, as_text, typed_column
-from hounsfield.tables.files import read_parquet, read_text_table
-from hounsfield.tables.findings import finding, nearest, some
+from hounsfield.tables.cells import MISSING, texts_of
+from hounsfield.tables.findings import finding, some
+from hounsfield.tables.frames import absent_columns, read_frame
 from hounsfield.tables.predictions import with_classes
 
 _LARGE = 50_000_000  # bytes from which on the fast reader takes over, which wants a plain CSV
@@ -86,11 +86,8 @@ def read_scores(paths: Sequence[Path], columns: Columns) -> Scored:
     frames: list[tuple[Path, pd.DataFrame]] = []
     for path in paths:
         frame = _read(path)
-        absent = [name for name in _needed(columns) if name not in frame]
-        for name in absent:
-            close = nearest(name, [str(one) for one in frame])
-            hint = f"Did you mean '{close}'?" if close else f"It has {some(frame.columns, limit=8)}."
-            problems.append(finding(f"{path.name} has no column '{name}'.", hint))
+        absent = absent_columns(frame, _needed(columns), path)
+        problems += absent
         if not absent:
             frames.append((path, frame))
     if problems:
@@ -106,9 +103,10 @@ def read_scores(paths: Sequence[Path], columns: Columns) -> Scored:
         if own != classes:
             problems.append(finding(f"{path.name} has classes {own}, others {classes}.", "Use the same words."))
             continue
+        who = _identifiers(frame, columns)
         for name in columns.scores:
             arm = _arm(path, name, len(paths), len(columns.scores))
-            tables.append(_rows(frame, label, name, arm, columns, classes, (problems, notes, ranked)))
+            tables.append(_rows(frame, label, who, name, arm, columns, classes, (problems, notes, ranked)))
     if problems:
         raise ProblemsError("the scores can't be evaluated:", problems)
     predictions = pd.concat(tables, ignore_index=True)
@@ -126,27 +124,9 @@ def _needed(columns: Columns) -> list[str]:
 
 
 def _read(path: Path) -> pd.DataFrame:
-    """Any table; numbers where a whole column is numbers, else text."""
-    try:
-        if path.suffix.lower() == ".parquet":
-            return read_parquet(path)
-        if path.stat().st_size >= _LARGE:
-            return _read_large(path)
-        table = read_text_table(path)
-    except FileNotFoundError:
-        raise TableError(f"there is no file {path.name}. Give a table of scores (.csv or .parquet).") from None
-    if table.problems:
-        raise ProblemsError(f"{path.name} can't be read:", table.problems)
-    if not table.rows:
-        raise TableError(f"{path.name} has no rows below its header.")
-    cells = zip(*table.rows, strict=True)
-    comma = table.decimal_comma
-    return pd.DataFrame(
-        {
-            name: typed_column(list(column), decimal_comma=comma)
-            for name, column in zip(table.header, cells, strict=True)
-        }
-    )
+    if path.suffix.lower() != ".parquet" and path.exists() and path.stat().st_size >= _LARGE:
+        return _read_large(path)
+    return read_frame(path)
 
 
 def _read_large(path: Path) -> pd.DataFrame:
@@ -173,9 +153,8 @@ def _label(
     values: pd.Series[Any], path: Path, positive: str, problems: list[Problem]
 ) -> tuple[pd.Series[Any], tuple[str, str]]:
     """Text of each label, None when missing, and the two classes with the positive one last."""
-    kinds = {value: as_text(value) for value in values.unique()}
-    text = values.map(kinds)
-    found = sorted({name for name in kinds.values() if name is not None})
+    text = texts_of(values)
+    found = sorted(set(text.dropna()))
     if len(found) > 2:
         close = {name.lower() for name in found}
         hint = "Some differ in upper and lower case only." if len(close) < len(found) else "Recode it to two."
@@ -197,15 +176,22 @@ def _label(
     return text, ("", "")
 
 
+def _identifiers(frame: pd.DataFrame, columns: Columns) -> tuple[pd.Series[Any], pd.Series[Any]]:
+    """Case and patient of every row."""
+    cases = pd.Series(_cases(frame, columns), dtype=object)
+    return cases, cases if columns.patient == EACH_CASE else texts_of(frame[columns.patient]).reset_index(drop=True)
+
+
 def _cases(frame: pd.DataFrame, columns: Columns) -> list[Any]:
     if not columns.case:
         return [f"row {number + 2}" for number in range(len(frame))]
-    return [as_text(value) for value in frame[columns.case]]
+    return texts_of(frame[columns.case]).tolist()
 
 
 def _rows(
     frame: pd.DataFrame,
     label: pd.Series[Any],
+    who: tuple[pd.Series[Any], pd.Series[Any]],
     score: str,
     arm: str,
     columns: Columns,
@@ -223,12 +209,7 @@ def _rows(
     kept = np.isfinite(values) & label.notna().to_numpy()
     if not kept.all() and not words.any():
         notes.append(f"{arm}: {int((~kept).sum())} of {len(kept)} rows have no label or no finite score; set aside.")
-    cases = pd.Series(_cases(frame, columns), dtype=object)
-    if columns.patient == EACH_CASE:
-        patients = cases
-    else:
-        kinds = {value: as_text(value) for value in frame[columns.patient].unique()}
-        patients = frame[columns.patient].map(kinds)
+    cases, patients = who
     unknown = patients.isna().to_numpy() & kept
     if unknown.any():
         what = f"{int(unknown.sum())} rows have no patient in column '{columns.patient}'."
@@ -242,7 +223,7 @@ def _rows(
         ranked.add(arm)
         prob = (stats.rankdata(prob) - 0.5) / len(prob)
     split = _split(frame, columns, kept, problems)
-    site = frame[columns.site].map(as_text).to_numpy()[kept] if columns.site else None
+    site = texts_of(frame[columns.site]).to_numpy()[kept] if columns.site else None
     rows = pd.DataFrame(
         {
             "case_id": cases.to_numpy()[kept],
@@ -260,7 +241,7 @@ def _rows(
         }
     )
     trained = rows["split"] == TRAIN
-    both = set(rows["patient_id"][trained]) & set(rows["patient_id"][~trained])
+    both = set(rows["patient_id"][trained]) & set(rows["patient_id"][~trained]) if trained.any() else ()
     if both:
         what = f"{len(both)} patients stand in the training part and in another part."
         problems.append(finding(what, "Split by patient and predict again.", column=columns.split))
@@ -272,7 +253,7 @@ def _split(
 ) -> Any:
     if not columns.split:
         return "test"
-    values = frame[columns.split].map(as_text).to_numpy()[kept]
+    values = texts_of(frame[columns.split]).to_numpy()[kept]
     unknown = sorted({str(value) for value in values} - {"validation", "test", TRAIN})
     if unknown:
         problems.append(finding(f"column '{columns.split}' holds {some(unknown)}.", "Use validation, test and train."))

@@ -55,8 +55,8 @@ def roc_figure(curves: Sequence[Curve], *, name: str, positive: str, title: str 
         figure, axes = _square(len(curves), x="1 − specificity", y=f"sensitivity for {positive}")
         axes.plot([0, 1], [0, 1], **_REFERENCE_LINE)
         for index, curve in enumerate(curves):
-            _line(axes, curve, index, from_origin=True)
-        _legend(axes)
+            draw_line(axes, curve, index, from_origin=True)
+        legend_below(axes)
         alt = f"ROC curves, positive class {positive}. {_listed(curves)}. The diagonal is chance."
         caption = "Bands: 95 % at each specificity, patients resampled."
         if any(curve.point is not None for curve in curves):
@@ -70,11 +70,12 @@ def precision_recall_figure(curves: Sequence[Curve], *, name: str, positive: str
         figure, axes = _square(len(curves), x=f"sensitivity (recall) for {positive}", y="positive predictive value")
         axes.axhline(prevalence, **_REFERENCE_LINE)
         for index, curve in enumerate(curves):
-            _line(axes, curve, index)
-        _legend(axes)
+            draw_line(axes, curve, index)
+        legend_below(axes)
         alt = f"Precision against recall, positive class {positive}, prevalence {prevalence:.2f}. {_listed(curves)}."
         share = f"Dotted line: share of {positive} in the test part ({prevalence:.0%})."
-        caption = f"{share} Where that share differs, so does this curve."
+        bands = "Bands: 95 % at each sensitivity, patients resampled."
+        caption = f"{bands} {share} Where that share differs, so does this curve."
         return picture(figure, name, "Precision and recall", alt, caption=caption)
 
 
@@ -86,14 +87,19 @@ def reliability_figure(curves: Sequence[Reliability], *, name: str, positive: st
         for index, curve in enumerate(curves):
             # A small shift, so that the bars of two arms don't lie on each other.
             _bins(axes, curve, index, shift=(index - (len(curves) - 1) / 2) * 0.006)
-        _legend(axes)
+        legend_below(axes)
         alt = f"Reliability curves for {positive}. {_listed(curves)}. The diagonal is perfect calibration."
         caption = "Bins of equal size; bars: 95 %, by patient. On the diagonal, 30 % predicted happens 30 times in 100."
         return picture(figure, name, "Calibration", alt, caption=caption)
 
 
+def page_width(entries: int) -> tuple[Figure, Axes]:
+    """A panel as wide as all curves of a report, with room for the legend's entries below."""
+    return sheet(_WIDTH, _PANEL + _ENTRY * entries)
+
+
 def _square(entries: int, *, x: str, y: str) -> tuple[Figure, Axes]:
-    figure, axes = sheet(_WIDTH, _PANEL + _ENTRY * entries)
+    figure, axes = page_width(entries)
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), xlabel=x, ylabel=y, aspect="equal", anchor="N")
     axes.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1])
     axes.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1])
@@ -102,12 +108,14 @@ def _square(entries: int, *, x: str, y: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _legend(axes: Axes) -> None:
+def legend_below(axes: Axes) -> None:
+    """A legend under the axis."""
     # Below the panel, not on it: a legend over a curve hides just the corner that readers look at.
     axes.legend(loc="upper left", bbox_to_anchor=(-0.03, -0.16), labelspacing=0.45, handlelength=3.2)
 
 
-def _line(axes: Axes, curve: Curve, index: int, *, from_origin: bool = False) -> None:
+def draw_line(axes: Axes, curve: Curve, index: int, *, from_origin: bool = False) -> None:
+    """Line, band and operating point of one curve in the dash and colour of its place."""
     colour = _colour(index, curve.trivial)
     if curve.low is not None and curve.high is not None:
         axes.fill_between(curve.x, curve.low, curve.high, color=colour, alpha=0.14, linewidth=0)
@@ -135,6 +143,7 @@ def _colour(index: int, trivial: bool) -> str:
 def _label(curve: Curve | Reliability) -> str:
     # A leading underscore hides an entry from Matplotlib's legend, and an arm may be named so; $ would start TeX.
     title = curve.title.replace("$", r"\$")
+    title = "\u200b" + title if title.startswith("_") else title
     return f"{title}\n{curve.legend}" if curve.legend else f"{title}\n"
 
 

@@ -3,52 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from hounsfield.report.style import DASHES, FAINT, INK, PALETTE, Picture, page_style, picture, sheet
-from hounsfield.stats.decision_curve import DecisionCurve
+from hounsfield.report.figures.curves import Curve, draw_line, legend_below, page_width
+from hounsfield.report.style import FAINT, INK, Picture, page_style, picture
+
+_SPOKEN = (0.1, 0.3, 0.5)  # thresholds whose values stand in the text for those who can't see the figure
 
 
-def decision_figure(curves: Sequence[tuple[str, DecisionCurve]], *, name: str, positive: str) -> Picture:
+def decision_figure(curves: Sequence[Curve], *, name: str, positive: str, prevalence: float) -> Picture:
     """Draws the curves of some arms, whose cases are the same.
 
     Args:
-        curves: title and curve of each arm.
+        curves: net benefit by threshold.
+        prevalence: share of positives among the cases.
     """
     with page_style():
-        figure, axes = sheet()
-        top = 0.02
-        for place, (title, curve) in enumerate(curves):
-            colour = PALETTE[place % len(PALETTE)]
-            axes.fill_between(curve.threshold, curve.low, curve.high, color=colour, alpha=0.12, linewidth=0)
-            dash = DASHES[place % len(DASHES)]
-            axes.plot(curve.threshold, curve.net_benefit, color=colour, linestyle=dash, label=_legend(title))
-            top = max(top, float(np.nanmax(np.r_[curve.net_benefit, curve.treat_all, 0.0])))
-        everybody = curves[0][1]
-        axes.plot(everybody.threshold, everybody.treat_all, color=INK, linewidth=1, label="act on all")
+        figure, axes = page_width(len(curves) + 2)
+        for place, curve in enumerate(curves):
+            draw_line(axes, replace(curve, legend=_words(curve)), place)
+        at = np.asarray(curves[0].x)
+        everybody = prevalence - (1 - prevalence) * at / (1 - at)
+        axes.plot(at, everybody, color=INK, linewidth=1, label="act on all")
         axes.axhline(0, color=FAINT, linewidth=1.4, label="act on none")
+        top = max(0.02, *(float(np.nanmax(np.r_[curve.y, everybody, 0.0])) for curve in curves))
         # Far below 0 nothing is to be read: acting on all is harmful there.
-        axes.set(xlim=(0, 1), ylim=(-0.25 * top, 1.1 * top), xlabel="Threshold probability", ylabel="Net benefit")
-        axes.legend(loc="upper right")
+        axes.set(xlim=(0, _last(curves, top)), ylim=(-0.25 * top, 1.1 * top))
+        axes.set(xlabel="threshold probability", ylabel="net benefit")
+        axes.grid(visible=True)
+        legend_below(axes)
         caption = (
-            "First repetition and seed. True positives per case, less false ones at the odds of the threshold (Vickers "
-            "and Elkin 2006); pointwise "
+            "True positives per case, less false ones at the odds of the threshold (Vickers and Elkin 2006); pointwise "
             "95 % bands over patients. An arm helps at a threshold where its line lies above both others. It supposes "
             "that the probabilities are right and that the clinic has the prevalence of these cases."
         )
-        at = [0.1, 0.3, 0.5]
-        words = "; ".join(f"{title}: {_words(curve, at)}" for title, curve in curves)
-        return picture(
-            figure, name, f"Decision curve, {positive}", f"Net benefit by threshold. {words}.", caption=caption
-        )
+        words = "; ".join(f"{curve.title}: {_words(curve)}" for curve in curves)
+        alt = f"Net benefit by threshold. {words}."
+        return picture(figure, name, f"Decision curve, {positive}", alt, caption=caption)
 
 
-def _legend(title: str) -> str:
-    # A leading underscore hides an entry from Matplotlib's legend, and an arm may be named so; $ would start TeX.
-    return "\u200b" + title.replace("$", r"\$") if title.startswith("_") else title.replace("$", r"\$")
+def _last(curves: Sequence[Curve], top: float) -> float:
+    """Threshold from which on no arm differs from acting on none any more; the axis ends there."""
+    at = np.asarray(curves[0].x)
+    matters = np.max([np.abs(np.nan_to_num(curve.y)) for curve in curves], axis=0) > 0.01 * top
+    return float(min(1.0, at[matters].max() + 0.05)) if matters.any() else 1.0
 
 
-def _words(curve: DecisionCurve, at: Sequence[float]) -> str:
-    values = np.interp(at, curve.threshold, curve.net_benefit)
-    return ", ".join(f"{value:.3f} at {where:g}" for where, value in zip(at, values, strict=True))
+def _words(curve: Curve) -> str:
+    values = np.interp(_SPOKEN, curve.x, curve.y)
+    return ", ".join(f"{value:.3f} at {where:g}" for where, value in zip(_SPOKEN, values, strict=True))

@@ -46,6 +46,21 @@ def forest(rows: Sequence[ForestRow], *, name: str, metric: str, chance: float) 
         return picture(figure, name, f"{metric} of every arm", alt, caption=_caption(rows, bool(trivial)))
 
 
+def difference_forest(rows: Sequence[ForestRow], *, name: str) -> Picture:
+    """Differences of AUCs with their intervals around the line of no difference."""
+    with page_style():
+        figure, axes = sheet(6.4, 0.9 + 0.34 * max(len(rows), 2))
+        for place, row in enumerate(rows):
+            _draw(axes, row, place)
+        axes.axvline(0, color=TRIVIAL, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
+        _frame(axes, rows, "Difference in AUC", 0.0)
+        low, high = axes.get_xlim()
+        axes.set_xlim(min(low, -0.01), max(high, 0.01))
+        alt = "Differences in AUC with 95 % intervals. " + "; ".join(_words(row) for row in rows) + "."
+        caption = "First minus second; an interval that holds 0 (dashed line) does not tell the two apart."
+        return picture(figure, name, "Differences between arms", alt, caption=caption)
+
+
 def _draw(axes: Axes, row: ForestRow, place: int) -> None:
     colour = TRIVIAL if row.trivial else PALETTE[0]
     if isfinite(row.low) and isfinite(row.high):
