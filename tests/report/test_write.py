@@ -94,7 +94,15 @@ def folder(cohort: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Pa
 def test_the_folder_is_complete(folder):
     names = {file.name for file in folder.iterdir()}
     assert names == {
-        *("report.html", "metrics.csv", "metrics.parquet", "comparisons.csv", "comparisons.parquet", "figures")
+        *(
+            "report.html",
+            "metrics.csv",
+            "metrics.parquet",
+            "comparisons.csv",
+            "comparisons.parquet",
+            "figures",
+            "checklists",
+        )
     }
     figures = {file.name for file in (folder / "figures").iterdir()}
     for name in (
@@ -235,3 +243,17 @@ def test_a_comparison_of_an_unknown_arm_names_the_nearest(cohort):
 def test_an_anchor_of_an_unknown_target_is_refused(cohort):
     with pytest.raises(StudyError, match="task 9"):
         content(cohort, anchors=(Anchor("task 9", "good", "auc", 0.8),))
+
+
+def test_checklists_lie_beside_the_page(cohort: pd.DataFrame, tmp_path: Path) -> None:
+    page = write_report(content(cohort), tmp_path, resamples=100)
+    table = pd.read_csv(tmp_path / "checklists" / "tripod_ai.csv", dtype=str, keep_default_na=False)
+    rows = table.set_index("number")
+    assert rows.loc["21", "state"] == "from the tables"
+    assert "test 20 to 21 (20 to 21)" in rows.loc["12a", "answer"]
+    # 23a asks for intervals and for subgroups; without covariates there are none.
+    assert rows.loc["23a", "state"] == "in part; authors to complete"
+    assert rows.loc["26", "answer"] == "Known flaws of the data: No margin along z."
+    assert (table["authors"] == "").all()
+    assert "TRIPOD+AI" in page.read_text(encoding="utf-8")
+    assert (tmp_path / "checklists" / "claim_2024.csv").read_bytes().startswith(b"\xef\xbb\xbf")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 if TYPE_CHECKING:
+    from hounsfield.report.checklist import Filled
     from hounsfield.report.detections import DetectionResult
     from hounsfield.report.reading import ReadingResult
 
@@ -21,6 +22,7 @@ class Extra:
     groups: pd.DataFrame | None = None
     detections: DetectionResult | None = None
     readers: ReadingResult | None = None
+    checklists: tuple[Filled, ...] = ()
 
     def tables(self) -> Mapping[str, pd.DataFrame]:
         """By file name; empty ones are not written, and one of an earlier report is removed."""

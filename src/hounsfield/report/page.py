@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hounsfield import __version__
+from hounsfield.report.checklist import checklist_section
 from hounsfield.report.cohort_table import cohort_section
 from hounsfield.report.comparisons import family_words
 from hounsfield.report.content import ReportContent
@@ -70,6 +71,7 @@ def page_context(
         "repeated": bool((evaluation.metrics["repeats"] > 1).any()),
         "set_aside": content.set_aside,
         "full": [table for target in content.targets for table in full_tables(content, evaluation, target)],
+        "checklists": checklist_section(extra.checklists),
         "manifest": list(_flat(content.manifest)),
     }
     context["contents"] = _contents(context)
@@ -159,7 +161,7 @@ def _contents(context: Mapping[str, Any]) -> list[dict[str, str]]:
     entries += [("seeds", "Seeds")] if context["targets"] else []
     entries += [("set-aside", "Set aside")]
     entries += [("metrics", "All metrics")] if context["targets"] else []
-    entries += [("manifest", "Repeat it")]
+    entries += [("manifest", "Repeat it"), ("checklists", "Checklists")]
     return [{"anchor": anchor, "title": title} for anchor, title in entries]
 
 

@@ -27,7 +27,7 @@ from hounsfield.stats.multiplicity import holm
 from hounsfield.stats.reader_average import Resampled, mean_difference, resample
 from hounsfield.stats.weighted import area
 
-MEAN = "mean of readers"
+MEAN, EVERYONE = "mean of readers", "all readers"
 
 
 @dataclass(frozen=True)
@@ -153,10 +153,10 @@ def _agreement(read: _Readings, codes: Any) -> list[dict[str, Any]]:
         return []
     rows = []
     for m, way in enumerate(read.modalities):
-        rows.append(_row("all readers", way, "ICC(2,1) of the ratings", icc(read.rating[m].T)))
+        rows.append(_row(EVERYONE, way, "ICC(2,1) of the ratings", icc(read.rating[m].T)))
         if read.call is not None:
             kappa = fleiss_kappa([one.tolist() for one in read.call[m].astype(int)], patient_id=codes)
-            rows.append(_row("all readers", way, "Fleiss' kappa of the calls", kappa))
+            rows.append(_row(EVERYONE, way, "Fleiss' kappa of the calls", kappa))
     return rows
 
 

@@ -1,4 +1,4 @@
-"""The report's folder: content in; report.html, metrics.csv, metrics.parquet, comparisons.csv and figures/ out.
+"""The report's folder: content in; report.html, metrics, comparisons and more as tables, checklists/, figures/ out.
 
 The page is one file with its figures inside. Each file appears whole or not at all, the page last, so that a page that
 is there belongs to the tables beside it.
@@ -6,7 +6,8 @@ is there belongs to the tables beside it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from hounsfield.core.atomic import atomic_file, atomic_folder, write_text
 from hounsfield.core.errors import TableError
 from hounsfield.core.progress import Progress, silent
+from hounsfield.report.checklist import Filled, facts_of, filled
 from hounsfield.report.cohort_table import cohort_table
 from hounsfield.report.content import ReportContent
 from hounsfield.report.detections import evaluate_detections
@@ -59,6 +61,7 @@ def write_report(
     pictures = pictures_of(content, evaluation, extra=extra, progress=progress)
     _write_tables(evaluation, out)
     _write_extra(extra.tables(), out)
+    _write_checklists(extra.checklists, out / "checklists")
     _write_figures(pictures, out / "figures")
     page = out / "report.html"
     write_text(page, render(page_context(content, evaluation, pictures, extra)))
@@ -78,7 +81,15 @@ def _extra(content: ReportContent, evaluation: Evaluation, seed: int, resamples:
             raise TableError("readings need a target of two classes to be held against. Give its predictions.")
         read = evaluate_readings(content.readings, evaluation.repeats[target], seed=seed, resamples=resamples)
     cohort = cohort_table(content) if content.targets else None
-    return Extra(cohort, subgroups(content, evaluation), detected, read)
+    found = Extra(cohort, subgroups(content, evaluation), detected, read)
+    return replace(found, checklists=filled(facts_of(content, evaluation, found)))
+
+
+def _write_checklists(lists: Sequence[Filled], folder: Path) -> None:
+    with atomic_folder(folder) as temporary:
+        for one in lists:
+            # With a byte order mark, since authors open these in a spreadsheet.
+            one.rows.to_csv(temporary / f"{one.key}.csv", index=False, encoding="utf-8-sig")
 
 
 def render(context: dict[str, Any]) -> str:
