@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from hounsfield.cli import main
+from hounsfield.studies.evaluation import Request, content_of
 from hounsfield.tables.predictions import write_predictions
 
 
@@ -160,3 +162,176 @@ def test_predictions_of_a_study_and_covariates_beside(tmp_path: Path) -> None:
     assert main(["evaluate", str(path), *arguments]) == 0
     assert set(pd.read_parquet(tmp_path / "out" / "subgroups.parquet")["group"]) == {"F", "M"}
     assert main(["evaluate", str(path), str(path), "--out", str(tmp_path / "twice")]) == 1  # one arm in two files
+
+
+MARKS = """case_id,arm,score,z_mm,y_mm,x_mm
+v1,<b>net</b>,0.9,0,0,1
+v1,<b>net</b>,0.7,20,0,0
+v1,<b>net</b>,0.1,50,1,0
+v2,<b>net</b>,0.5,0,0,0
+v3,<b>net</b>,0.5,0,0,0
+v3,<b>net</b>,0.3,9,9,9
+v4,$_$,0.2,9,9,9
+"""
+LESIONS = "case_id,z_mm,y_mm,x_mm,diameter_mm\nv1,0,0,0,10\nv1,50,0,0,10\nv2,0,0,0,10\nv2,0,60,0,10\n"
+VOLUMES = "case_id,patient_id\nv1,p1\nv2,p2\nv3,p3\nv4,p4\n"
+
+
+def searched(folder: Path, *, marks: str = MARKS, lesions: str = LESIONS, volumes: str = VOLUMES) -> list[str]:
+    """The three tables of a detection study as arguments."""
+    arguments = []
+    for name, text in (("detections", marks), ("lesions", lesions), ("volumes", volumes)):
+        (folder / f"{name}.csv").write_text(text, encoding="utf-8")
+        arguments += [f"--{name}", str(folder / f"{name}.csv")]
+    return [*arguments, "--resamples", "100"]
+
+
+def test_detections_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The hand count of `report/test_detections`: sensitivity 1/4, 1/4, 2/4, then 3/4, so CPM 4/7; JAFROC 5/8."""
+    out = tmp_path / "out"
+    assert main(["evaluate", *searched(tmp_path), "--hit", "radius", "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert "<b>net</b>: CPM 0.571 (95 % CI 0." in said
+    assert "$_$: CPM 0.000 (no interval)" in said
+    metrics = pd.read_parquet(out / "detections.parquet").set_index(["arm", "metric"])["value"]
+    assert metrics["<b>net</b>", "CPM"] == pytest.approx(4 / 7)
+    assert metrics["<b>net</b>", "JAFROC"] == pytest.approx(5 / 8)
+    comparisons = pd.read_csv(out / "detection_comparisons.csv")
+    assert comparisons["difference"].tolist() == pytest.approx([4 / 7, 5 / 8 - 1 / 4])
+    for name in ("froc.svg", "froc.png"):
+        assert (out / "figures" / name).is_file()
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert 'id="detections"' in page
+    assert "the mark lies within the lesion" in page
+    assert "&lt;b&gt;net&lt;/b&gt;" in page
+    assert "<b>net" not in page
+    for absent in ('id="verdict"', 'id="headline"', 'id="cohort"', 'id="readers"', 'href="#verdict"', "trivial arm"):
+        assert absent not in page
+
+
+def test_a_healthy_volume_more_changes_the_rates(tmp_path: Path) -> None:
+    """Five volumes: 0.7 and 0.5 are then 0.2 and 0.4 false positives a volume, all three 0.6."""
+    assert main(["evaluate", *searched(tmp_path, volumes=VOLUMES + "v5,p5\n"), "--out", str(tmp_path / "out")]) == 0
+    rows = pd.read_parquet(tmp_path / "out" / "detections.parquet").set_index(["arm", "metric"])["value"]
+    own = rows["<b>net</b>"]
+    assert own["sensitivity at 0.25"] == 0.25
+    assert own["sensitivity at 0.5"] == 0.5
+    assert own["false positives per volume, all marks"] == pytest.approx(0.6)
+
+
+def test_boxes_and_overlap(tmp_path: Path) -> None:
+    boxes = "z0,y0,x0,z1,y1,x1"
+    marks = f"case_id,score,{boxes}\nv1,0.9,0,0,5,10,10,15\nv2,0.8,0,0,1,10,10,11\n"
+    lesions = f"case_id,{boxes}\nv1,0,0,0,10,10,10\nv2,0,0,0,10,10,10\n"
+    found = {}
+    for limit in ("0.3", "0.5", "0.9"):  # overlaps 500 / 1500 and 900 / 1100
+        out = tmp_path / limit
+        arguments = searched(tmp_path, marks=marks, lesions=lesions)
+        assert main(["evaluate", *arguments, "--hit", f"iou:{limit}", "--out", str(out)]) == 0
+        rows = pd.read_parquet(out / "detections.parquet").set_index("metric")
+        assert rows["arm"].unique().tolist() == ["detections"]  # the file's name
+        found[limit] = rows.loc["sensitivity, all marks", "value"]
+    assert found == {"0.3": 1, "0.5": 0.5, "0.9": 0}
+
+
+@pytest.mark.parametrize(
+    ("tables", "arguments", "message"),
+    [
+        (
+            {},
+            ["--hit", "near:3"],
+            "--hit takes radius, inside, distance:MM or iou:SHARE, such as iou:0.1; got 'near:3'",
+        ),
+        ({}, ["--hit", "iou:0.1"], "needs the columns z0, y0, x0, z1, y1, x1 of the lesions"),
+        ({}, ["--compare", "$_$:other"], "no arm 'other'."),
+        ({"marks": MARKS.replace("score", "scores")}, [], "Did you mean 'scores'?"),
+        ({"marks": MARKS.replace("0.7", "")}, [], "row 3, column score"),
+        ({"volumes": VOLUMES + "v1,p1\n"}, [], "more than once: v1"),
+        ({"volumes": VOLUMES.replace("v4,p4\n", "")}, [], "does not list: v4"),
+        ({"marks": "case_id,score,z_mm,y_mm,x_mm\n"}, [], "detections.csv has no rows"),
+    ],
+)
+def test_mistakes_in_detections(
+    tables: dict[str, str], arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", *searched(tmp_path, **tables), *arguments, "--out", str(tmp_path / "out")]) == 1
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_goes_with_what(table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = searched(tmp_path)
+    (tmp_path / "readings.csv").write_text("case_id,reader,rating\nn1,A,3\n")
+    readings = ["--readings", str(tmp_path / "readings.csv")]
+    for arguments, message in (
+        ([], "nothing to evaluate: give predictions, or --detections"),
+        (given[:4], "detections need --lesions (what was to be found) and --volumes"),
+        (given[2:], "--lesions and --volumes go with --detections"),
+        (readings, "nothing to evaluate"),
+        ([*given, *readings], "readings need a target of two classes"),
+    ):
+        assert main(["evaluate", *arguments, "--out", str(tmp_path / "out")]) == 1
+        assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_readers_and_detections_beside_predictions(table: Path, tmp_path: Path) -> None:
+    rows = pd.read_csv(table, sep=";").query("part == 'test'")
+    rng = np.random.default_rng(9)
+    truth = (rows["truth"] == "malignant").to_numpy()
+    made = []
+    for reader, noise in (("<i>Ann</i>", 1.0), ("Bob", 2.0)):
+        for way in ("alone", "<b>with</b>"):
+            grade = np.round(2 * truth + rng.normal(0, noise, len(rows)), 1)
+            part = pd.DataFrame({"case_id": rows["nodule"], "reader": reader, "modality": way, "rating": grade})
+            made.append(part.assign(call=(grade > 1).astype(int)))
+    ratings = pd.concat(made)
+    ratings.to_csv(tmp_path / "readings.csv", index=False)
+    out = tmp_path / "out"
+    scores = ["--score", "net", "--split", "part", "--readings", str(tmp_path / "readings.csv"), "--out", str(out)]
+    assert main(["evaluate", str(table), *ARGUMENTS, *scores, *searched(tmp_path)]) == 0
+    areas = pd.read_parquet(out / "readers.parquet").query("metric == 'AUC'").set_index(["who", "modality"])["value"]
+    for (reader, way), part in ratings.groupby(["reader", "modality"]):
+        assert areas[reader, way] == pytest.approx(roc_auc_score(truth, part["rating"]))
+    assert areas["net", ""] == pytest.approx(roc_auc_score(truth, rows["net"]))
+    page = (out / "report.html").read_text(encoding="utf-8")
+    for part in ('id="verdict"', 'id="detections"', 'id="readers"', "&lt;i&gt;Ann", "&lt;b&gt;with"):
+        assert part in page
+    assert "<i>Ann" not in page
+    assert "<b>with" not in page
+    assert (out / "figures" / "readers.svg").is_file()
+    # A report of the predictions alone in the same folder leaves no table of the former beside it.
+    assert main(["evaluate", str(table), *ARGUMENTS, "--score", "net", "--out", str(out), "--resamples", "100"]) == 0
+    assert not {file.name for file in out.iterdir()} & {"readers.csv", "detections.parquet", "reader_comparisons.csv"}
+
+
+def test_detectors_are_all_compared_beside_classifiers_of_their_names(table: Path, tmp_path: Path) -> None:
+    searched(tmp_path, marks=MARKS.replace("<b>net</b>", "net").replace("$_$", "logistic") + "v4,third,1,0,0,0\n")
+    request = Request(
+        (table,),
+        label="truth",
+        positive="malignant",
+        patient="patient",
+        case="nodule",
+        scores=("net", "logistic"),
+        detections=(tmp_path / "detections.csv",),
+        lesions=tmp_path / "lesions.csv",
+        volumes=tmp_path / "volumes.csv",
+    )
+    content, _ = content_of(request)
+    assert content.comparisons == (("net", "logistic"), ("net", "third"), ("logistic", "third"))
+    asked, _ = content_of(replace(request, comparisons=(("third", "net"),)))
+    assert asked.comparisons == (("third", "net"),)
+
+
+def test_an_arm_in_two_of_three_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = []
+    for number, arm in enumerate(("net", "net", "other")):
+        names = {"case_id": [f"c{number}{k}" for k in range(4)], "patient_id": [f"p{number}{k}" for k in range(4)]}
+        fixed = {"site": None, "arm": arm, "split": "test", "repetition": 0, "fold": 0, "seed": 1, "target": "ill"}
+        prob = np.array([0.1, 0.6, 0.4, 0.9])
+        frame = pd.DataFrame({**names, **fixed, "label": ["no", "yes"] * 2, "prob_no": 1 - prob, "prob_yes": prob})
+        paths.append(tmp_path / f"{number}.parquet")
+        write_predictions(frame, paths[-1], classes={"ill": ("no", "yes")})
+    assert main(["evaluate", *map(str, paths), "--out", str(tmp_path / "out")]) == 1
+    assert "several files hold arm net" in capsys.readouterr().err

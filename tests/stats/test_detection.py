@@ -192,3 +192,9 @@ def test_matching_refuses_what_does_not_fit() -> None:
         match([[0, 0, 0]], [[0, 0, 0]], [math.nan], criterion="distance", limit=1)
     assert match([], [[0, 0, 0]], [1.0], criterion="distance", limit=1).tolist() == [FALSE]
     assert match([[0, 0, 0]], [], [], criterion="distance", limit=1).tolist() == []
+
+
+def test_jafroc_of_scores_too_large_to_subtract_from() -> None:
+    # The lesion was missed: it loses against any false mark, however large the scores are.
+    found = Detections([], [], [1e17], [1], [1, 0])
+    assert float(jafroc(found, resamples=100)) == 0.0

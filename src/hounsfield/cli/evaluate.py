@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -86,14 +86,17 @@ def _headlines(out: Path, content: ReportContent) -> Sequence[str]:
     rows = table[(table["metric"] == "auc") & (table["seed"].astype(str) == "all")]
     lines = []
     for row in rows.to_dict("records"):
-        span = "no interval" if row["low"] != row["low"] else f"95 % CI {row['low']:.3f} to {row['high']:.3f}"
         name = f"{row['target']}, {row['arm']}" if len(content.targets) > 1 else row["arm"]
-        lines.append(f"{name}: AUC {row['value']:.3f} ({span}; {row['n']} {row['unit']})")
+        lines.append(f"{name}: AUC {row['value']:.3f} ({_span(row)}; {row['n']} {row['unit']})")
     if content.detections is not None:
         table = pd.read_parquet(out / "detections.parquet")
         for row in table[table["metric"] == "CPM"].to_dict("records"):
-            lines.append(f"{row['arm']}: CPM {row['value']:.3f} (95 % CI {row['low']:.3f} to {row['high']:.3f})")
+            lines.append(f"{row['arm']}: CPM {row['value']:.3f} ({_span(row)})")
     return lines
+
+
+def _span(row: Mapping[Any, Any]) -> str:
+    return "no interval" if row["low"] != row["low"] else f"95 % CI {row['low']:.3f} to {row['high']:.3f}"
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -5,6 +5,7 @@ A thin face of joblib, whose own backends reach Ray and Dask. Nothing else in th
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import BrokenExecutor
@@ -65,9 +66,8 @@ def each(
 def _register(engine: str) -> None:
     try:
         if engine == "ray":
-            from ray.util.joblib import register_ray
-
-            register_ray()
+            # By name: the package is optional, and its functions have no types.
+            importlib.import_module("ray.util.joblib").register_ray()
         elif engine == "dask":
             import distributed
 

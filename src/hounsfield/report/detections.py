@@ -26,9 +26,11 @@ from hounsfield.stats.jafroc import figure_of_merit, jafroc
 from hounsfield.stats.matching import AGAIN, FALSE, Criterion, match
 from hounsfield.stats.multiplicity import holm
 from hounsfield.tables.detections import BOX, CENTRE, DIAMETER, DetectionTables
+from hounsfield.tables.findings import some
 
 _PAIRS = 5  # arms up to which all pairs are compared
-RATES = np.geomspace(0.05, 16, 120)  # of the drawn curve, false positives per volume
+_OTHER = "Add them, or choose another with --hit (radius, distance:MM, iou:SHARE, inside)."
+_FIRST, _POINTS = 0.05, 120  # lowest rate of the drawn curve, false positives per volume; points of it
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class Hit:
             "inside": "the mark's centre lies in the lesion's box",
         }
         needs = name in ("distance", "iou")
-        if name not in words or math.isnan(limit) or (limit > 0) != needs or (name == "iou" and limit > 1):
+        if name not in words or not math.isfinite(limit) or (limit > 0) != needs or (name == "iou" and limit > 1):
             raise TableError(f"--hit takes radius, inside, distance:MM or iou:SHARE, such as iou:0.1; got '{text}'.")
         criterion: Criterion = name  # type: ignore[assignment]
         return cls(criterion, limit, words[name])
@@ -97,9 +99,11 @@ def study_of(tables: DetectionTables, hit: Hit) -> DetectionStudy:
     lesion_columns: tuple[str, ...] = CENTRE if hit.criterion in ("radius", "distance") else BOX
     mark_columns: tuple[str, ...] = BOX if hit.criterion == "iou" else CENTRE
     lesions, marks = tables.lesions, tables.detections
-    if hit.criterion == "inside" and not set(CENTRE) <= set(marks) and set(BOX) <= set(marks):
-        ends = zip(CENTRE, BOX[:3], BOX[3:], strict=True)
-        marks = marks.assign(**{name: (marks[low] + marks[high]) / 2 for name, low, high in ends})
+    if hit.criterion == "inside" and set(BOX) <= set(marks):
+        # A box's own middle is in the unit of the lesions' boxes, which a centre in mm need not be.
+        for name, low, high in zip(CENTRE, BOX[:3], BOX[3:], strict=True):
+            middle = (marks[low] + marks[high]) / 2
+            marks = marks.assign(**{name: middle.fillna(marks[name]) if name in marks else middle})
     _require("lesions", lesions, lesion_columns, hit)
     _require("detections", marks, mark_columns, hit)
     if hit.criterion == "radius":
@@ -132,9 +136,13 @@ def study_of(tables: DetectionTables, hit: Hit) -> DetectionStudy:
 
 def _require(name: str, frame: pd.DataFrame, columns: Sequence[str], hit: Hit) -> None:
     if not set(columns) <= set(frame):
+        raise TableError(f"criterion '{hit.criterion}' needs the columns {', '.join(columns)} of the {name}. {_OTHER}")
+    empty = frame[list(columns)].isna().any(axis=1)
+    if empty.any():
+        of = f" of arm {some(dict.fromkeys(frame['arm'][empty]))}" if "arm" in frame else ""
         raise TableError(
-            f"criterion '{hit.criterion}' needs the columns {', '.join(columns)} of the {name}. "
-            "Add them, or choose another with --hit (radius, distance:MM, iou:SHARE, inside)."
+            f"criterion '{hit.criterion}' needs the columns {', '.join(columns)} of all {name}; {int(empty.sum())}{of} "
+            f"have none. {_OTHER}"
         )
 
 
@@ -152,7 +160,7 @@ def evaluate_detections(
         for arm, found in study.found.items():
             rows += [_row(arm, name, one) for name, one in _metrics(found, seed, resamples).items()]
             last = float(froc_curve(found).false_positives[-1])
-            rates = np.unique(np.r_[RATES[last >= RATES], last]) if last > 0 else np.array([RATES[0]])
+            rates = np.geomspace(_FIRST, last, _POINTS) if last > _FIRST else np.array([last or _FIRST])
             rng = generator(seed, "froc")
             curves[arm] = (rates, *froc_band(found, rates, rng=rng, resamples=min(resamples, 1000)))
         compared = _comparisons(study, _pairs(list(study.found), pairs), seed, resamples)

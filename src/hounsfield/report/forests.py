@@ -13,6 +13,7 @@ from hounsfield.report.style import Picture
 
 _ARMS = 3  # whose subgroups are drawn; all are in the table
 _GROUPS = 14  # rows that a page holds
+_ALL = "all cases"
 
 
 def difference_rows(content: ReportContent, evaluation: Evaluation, target: str) -> list[ForestRow]:
@@ -45,12 +46,12 @@ def subgroup_pictures(content: ReportContent, evaluation: Evaluation, table: pd.
             if len(rows) > 1:
                 drawn = forest(rows, name=f"subgroups_{place + 1}_{number + 1}", metric="AUC", chance=0.5)
                 title = f"{titles[str(arm)]}: AUC by subgroup"
-                pictures.append(
-                    Picture(drawn.name, title, drawn.alt, drawn.svg, drawn.png, "Number of cases in brackets.")
-                )
+                alt = drawn.alt.replace(f"{_ALL} (trivial arm)", _ALL)  # drawn like one: the bar of the others
+                caption = "Number of cases in brackets; dashed line: all cases."
+                pictures.append(Picture(drawn.name, title, alt, drawn.svg, drawn.png, caption))
     return pictures
 
 
 def _whole(row: object) -> ForestRow:
     found = dict(row) if row is not None else {"value": math.nan, "low": math.nan, "high": math.nan}  # type: ignore[call-overload]
-    return ForestRow("all cases", found["value"], found["low"], found["high"], trivial=True, needs_mask=False)
+    return ForestRow(_ALL, found["value"], found["low"], found["high"], trivial=True, needs_mask=False)

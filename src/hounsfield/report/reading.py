@@ -75,19 +75,24 @@ def evaluate_readings(
         ratings: of `tables.ratings`.
         repeats: of a target of two classes, by arm; an arm's score of a case is its mean over repeats.
 
-    Raises: TableError when no case, or no case of a class, is common to all.
+    Raises: TableError when no case, or no case of a class, is common to all, or a reader lacks a modality.
     """
+    taken = {MEAN, EVERYONE} & set(ratings["reader"])
+    if taken:
+        raise TableError(f"no reader can be called '{taken.pop()}', which is a row of the report. Rename the reader.")
     scores = {arm: _mean_scores(several) for arm, several in repeats.items()}
-    first = next(iter(repeats.values()))[0]
-    truth = dict(zip(first.case_id, first.label == 1, strict=True))
-    patients = dict(zip(first.case_id, first.patient_id, strict=True))
+    # Of all repeats: with repeated splits the first one holds a part of the test cases.
+    every = [one for several in repeats.values() for one in several]
+    truth = {str(case): bool(up == 1) for one in every for case, up in zip(one.case_id, one.label, strict=True)}
+    patients = {str(case): who for one in every for case, who in zip(one.case_id, one.patient_id, strict=True)}
     everyone = ratings.groupby(["modality", "reader"], sort=False)["case_id"].agg(set)
     cases = sorted(set(truth).intersection(*everyone, *(set(one) for one in scores.values())))
     label = np.array([truth[case] for case in cases], dtype=bool)
     if not len(label) or label.all() or not label.any():
         raise TableError(
-            f"{len(cases)} test cases of both classes were read by every reader every way and scored by every arm. "
-            "A comparison needs the same cases: check that case_id agrees in both tables."
+            f"{len(cases)} test cases ({int(label.sum())} positive) were read by every reader every way and scored by "
+            "every arm. A comparison needs cases of both classes, the same for all: check that case_id agrees in both "
+            "tables."
         )
     codes, _ = pd.factorize(np.array([patients[case] for case in cases], dtype=object), sort=True)
     read = _arrays(ratings, cases)
@@ -118,7 +123,7 @@ def _mean_scores(repeats: Sequence[Repeat]) -> dict[str, float]:
 def _arrays(ratings: pd.DataFrame, cases: Sequence[str]) -> _Readings:
     ways = tuple(dict.fromkeys(ratings["modality"]))
     readers = tuple(dict.fromkeys(ratings["reader"]))
-    keyed = ratings.set_index(["modality", "reader", "case_id"])
+    keyed = ratings.set_index(["modality", "reader", "case_id"]).sort_index()
     there = set(zip(ratings["modality"], ratings["reader"], strict=True))
     lacking = [f"{who}, {way}" for way in ways for who in readers if (way, who) not in there]
     if lacking:
@@ -184,12 +189,13 @@ def _comparisons(
         patient_id=codes,
         resamples=resamples,
     )
+    whom = MEAN if len(read.readers) > 1 else read.readers[0]
     for arm in arms:
         model = _some(drawn, [members.index(("", arm))])
         for way in ways:
             group = _some(drawn, [members.index((way, who)) for who in read.readers])
             gap, p = mean_difference(model, group, rng=generator(seed, "drawn readers"))
-            rows.append(_difference(arm, f"{MEAN}, {way}" if len(ways) > 1 else MEAN, gap, p))
+            rows.append(_difference(arm, f"{whom}, {way}" if len(ways) > 1 else whom, gap, p))
     for row, corrected in zip(rows, holm([row["p"] for row in rows]), strict=True):
         row["p_holm"] = float(corrected)
     return rows

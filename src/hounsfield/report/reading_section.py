@@ -14,7 +14,10 @@ from hounsfield.report.wording import NOTHING, counted, interval, number, short_
 def readers_picture(result: ReadingResult) -> Picture:
     """ROC curves of readers and arms, with the arms' areas."""
     areas = result.metrics[(result.metrics["metric"] == "AUC") & (result.metrics["modality"] == "")]
-    legends = {str(row["who"]): f"AUC {number(row['value'])} ({interval(row)})" for row in areas.to_dict("records")}
+    legends = {
+        str(row["who"]): f"AUC {number(row['value'])}" + (f" ({interval(row)})" if interval(row) else "")
+        for row in areas.to_dict("records")
+    }
     return readers_figure(result.curves, result.label, result.points, name="readers", legends=legends)
 
 

@@ -62,9 +62,8 @@ def figure_of_merit(found: Detections, weights: FloatArray, *, kind: str = "JAFR
     against = np.flatnonzero(found.lesions == 0) if kind == "JAFROC" else np.arange(volumes)
     label = np.r_[np.ones(len(lesion_score)), np.zeros(len(against))]
     score = np.r_[lesion_score, highest[against]]
-    # Only the order counts; an absent score becomes a finite one below all others.
-    finite = score[np.isfinite(score)]
-    score = np.where(np.isfinite(score), score, (finite.min() if len(finite) else 0.0) - 1.0)
+    # Only the order counts: ranks hold scores of any size, the absent ones below all others.
+    score = np.unique(score, return_inverse=True)[1].astype(np.float64)
     return weighted_auc(label, score, weights[:, np.r_[lesion_volume, against]])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,7 +98,7 @@ def content_of(request: Request) -> tuple[ReportContent, list[str]]:
         predictions=predictions,
         summary_note=" ".join(notes),
         leakage=_leakage(predictions),
-        comparisons=request.comparisons or _all_pairs(arms, request.trivial),
+        comparisons=request.comparisons or _every_pair(arms, detections, request.trivial),
         manifest={"files": [path.name for path in _files(request)], "environment": environment()},
         ranked=ranked,
         cohort=covariates if covariates is not None and covariates.shape[1] > 1 else None,
@@ -148,8 +149,8 @@ def _of_predictions(paths: tuple[Path, ...]) -> tuple[pd.DataFrame, dict[str, tu
             classes = tuple(classes_of(table, target))
             if targets.setdefault(target, classes) != classes:
                 raise TableError(f"{path.name} orders the classes of '{target}' otherwise. Use one order in all files.")
-    arms = [set(table["arm"]) for table in tables]
-    doubled = sorted(set.intersection(*arms)) if len(arms) > 1 else []
+    counts = Counter(str(arm) for table in tables for arm in table["arm"].unique())
+    doubled = sorted(arm for arm, count in counts.items() if count > 1)
     if doubled:
         raise TableError(f"several files hold arm {some(doubled)}. Rename it in one of them.")
     return pd.concat(tables, ignore_index=True), targets
@@ -179,6 +180,16 @@ def _subgroups(request: Request, covariates: pd.DataFrame | None) -> tuple[str, 
     return tuple(
         str(name) for name in covariates if str(name).lower() in usual and covariates[name].nunique(dropna=True) > 1
     )
+
+
+def _every_pair(
+    arms: list[str], detections: DetectionStudy | None, trivial: tuple[str, ...]
+) -> tuple[tuple[str, str], ...]:
+    """Pairs of classifiers, then pairs of detectors that are not among them."""
+    pairs = _all_pairs(arms, trivial)
+    known = {frozenset(pair) for pair in pairs}
+    others = () if detections is None else _all_pairs(list(detections.found), trivial)
+    return (*pairs, *(pair for pair in others if frozenset(pair) not in known))
 
 
 def _all_pairs(arms: list[str], trivial: tuple[str, ...]) -> tuple[tuple[str, str], ...]:

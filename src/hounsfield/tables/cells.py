@@ -18,6 +18,7 @@ import pandas as pd
 MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "<na>"})
 
 _WHOLE = re.compile(r"[+-]?(0|[1-9]\d{0,14})")
+_LONG = re.compile(r"[+-]?\d{16,}")
 _NUMBER = re.compile(r"[+-]?(0|[1-9]\d*|)(\.\d*)?([eE][+-]?\d+)?")
 
 
@@ -89,4 +90,6 @@ def _number(cell: str) -> float | None:
     """The number, or None for what is none; `007` is an identifier, not 7."""
     if not any(character.isdigit() for character in cell) or not _NUMBER.fullmatch(cell):
         return None
+    if _LONG.fullmatch(cell):
+        return None  # a whole number that a float can't hold: an identifier
     return float(cell)

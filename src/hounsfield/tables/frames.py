@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,15 +17,17 @@ from hounsfield.tables.findings import finding, nearest, some
 def read_frame(path: Path) -> pd.DataFrame:
     """Reads .parquet as it is and all else as delimited text, whose columns become numbers where all cells are.
 
-    Raises: TableError when there is no such file, it is no table or has no row; ProblemsError for ragged rows.
+    Raises: TableError when there is no such file, it is no table or has no row; ProblemsError for ragged rows and
+        for columns of one name.
     """
     try:
         if path.suffix.lower() == ".parquet":
             frame = read_parquet(path)
         else:
             table = read_text_table(path)
-            if table.problems:
-                raise ProblemsError(f"{path.name} can't be read:", table.problems)
+            problems = [*table.problems, *_doubled(table.header)]
+            if problems:
+                raise ProblemsError(f"{path.name} can't be read:", problems)
             cells = list(zip(*table.rows, strict=True)) or [()] * len(table.header)
             comma = table.decimal_comma
             frame = pd.DataFrame(
@@ -38,6 +41,12 @@ def read_frame(path: Path) -> pd.DataFrame:
     if frame.empty:
         raise TableError(f"{path.name} has no rows below its header.")
     return frame
+
+
+def _doubled(header: Sequence[str]) -> list[Problem]:
+    """Two columns of one name: taking either in silence would be a guess. Columns without a name don't count."""
+    twice = [name for name, count in Counter(header).items() if name and count > 1]
+    return [finding(f"several columns are called {some(twice)}.", "Rename or remove one.", row=1)] if twice else []
 
 
 def absent_columns(frame: pd.DataFrame, needed: Sequence[str], path: Path) -> list[Problem]:

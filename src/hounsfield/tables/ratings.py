@@ -51,6 +51,8 @@ def _numbers(frame: pd.DataFrame, path: Path) -> list[Problem]:
     problems: list[Problem] = []
     if not pd.api.types.is_numeric_dtype(frame["rating"]):
         problems.append(finding(f"{path.name}: ratings are numbers.", "Write 1 to 5 or 0 to 100.", column="rating"))
+    elif np.isinf(frame["rating"].to_numpy(dtype=np.float64, na_value=np.nan)).any():
+        problems.append(finding(f"{path.name}: a rating is infinite.", "Correct or drop the row.", column="rating"))
     if "call" in frame and not set(frame["call"].dropna()) <= {0, 1}:
         problems.append(finding(f"{path.name}: a call is 0 or 1.", "1 where the reader would act.", column="call"))
     return problems

@@ -80,7 +80,7 @@ def _frame(axes: Axes, rows: Sequence[ForestRow], metric: str, chance: float) ->
     margin = 0.04 * max(high - low, 0.05)
     axes.set_xlim(low - margin, min(high + margin, 1.005) if high <= 1 else high + margin)
     axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.set_yticks(range(len(rows)), [row.title for row in rows])
+    axes.set_yticks(range(len(rows)), [row.title.replace("$", r"\$") for row in rows])
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.set_xlabel(f"{metric}, 95 % interval")

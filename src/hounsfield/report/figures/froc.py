@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,9 +18,11 @@ def froc_figure(curves: Sequence[Curve], *, name: str) -> Picture:
     with page_style():
         figure, axes = page_width(len(curves))
         for place, curve in enumerate(curves):
-            draw_line(axes, curve, place)
-        last = max(float(np.max(curve.x)) for curve in curves)
-        first = min(0.1, last / 2)
+            # A line of one point is not seen: an arm with hardly a false positive gets a marker.
+            alone = (float(curve.x[0]), float(curve.y[0])) if len(curve.x) == 1 else None
+            draw_line(axes, replace(curve, point=alone), place)
+        ends = [float(np.max(curve.x)) for curve in curves]
+        last, first = max(ends), min(0.1, min(ends) / 2)
         axes.set_xscale("log")
         axes.set(xlim=(first, max(last * 1.1, 0.2)), ylim=(-0.01, 1.01))
         ticks = [tick for tick in _TICKS if first <= tick <= last * 1.1] or [last]

@@ -41,21 +41,30 @@ def readers_figure(
             colour = PALETTE[(len(arms) + place) % len(PALETTE)]
             readers = [who for one, who in curves if one == way]
             for number, who in enumerate(readers):
-                text = f"{way}: {len(readers)} readers\n" if number == 0 else None
+                text = f"{_plain(way)}: {_readers(len(readers))}\n" if number == 0 else None
                 _line(axes, label, curves[way, who], color=colour, linewidth=0.8, alpha=0.7, label=text)
                 if (way, who) in points:
                     axes.plot(*points[way, who], MARKERS[place % len(MARKERS)], color=colour, markersize=5)
         for place, arm in enumerate(arms):
             style: dict[str, Any] = {"color": PALETTE[place % len(PALETTE)], "linestyle": DASHES[place % len(DASHES)]}
-            title = arm.replace("$", r"\$")
-            text = ("\u200b" if title.startswith("_") else "") + f"{title}\n{legends.get(arm, '')}"
+            text = f"{_plain(arm)}\n{legends.get(arm, '')}"
             _line(axes, label, curves["", arm], linewidth=2.0, label=text, **style)
         legend_below(axes)
         words = "; ".join(f"{arm}: {legends.get(arm, '')}" for arm in arms)
-        alt = f"ROC curves of {len({who for way, who in curves if way})} readers and of the model. {words}."
+        alt = f"ROC curves of {_readers(len({who for way, who in curves if way}))} and of the model. {words}."
         caption = "Thin: each reader. Thick: the model, on the same cases."
         caption += " Markers: where a reader acts." if points else ""
         return picture(figure, name, "Readers and model", alt, caption=caption)
+
+
+def _readers(count: int) -> str:
+    return "1 reader" if count == 1 else f"{count} readers"
+
+
+def _plain(name: str) -> str:
+    """A name as it is: $ would start TeX, and a leading underscore hides an entry from Matplotlib's legend."""
+    text = name.replace("$", r"\$")
+    return "\u200b" + text if text.startswith("_") else text
 
 
 def _line(axes: Axes, truth: BoolArray, score: FloatArray, **style: Any) -> None:
