@@ -68,11 +68,40 @@ def test_a_study_of_two_readers(folder: Path, capsys: pytest.CaptureFixture[str]
     assert set(performance["reader"]) == {"algorithm", "1", "2", "mean of readers"}
     assert (performance["n"] == 40).all()  # patients
     assert (out / "roc.svg").is_file()
+    details = pd.read_csv(out / "details.csv").set_index(["section", "what"])
+    assert details.loc[("readers at large", "AUC, algorithm minus mean of readers"), "p"] <= 1
+    assert details.loc[("shared errors", "model wrong"), "unit"] == "patients"
+    kappa = [
+        details.loc[("agreement", f"{kind} weighted kappa, two readers"), "value"] for kind in ("mean", "smallest")
+    ]
+    assert kappa[0] == kappa[1]  # two readers are one pair
+    assert "degrees of freedom" in page
+
+
+def test_the_size_of_one_reader_for_all(folder: Path) -> None:
+    """Reader 2 sees nodules of half the size: fewer reach a threshold, whoever is judged by it."""
+    theirs = pd.read_csv(folder / "r2.csv")
+    theirs["size"] /= 2
+    theirs.to_csv(folder / "r2.csv", index=False)
+    spared = {}
+    for sizes in ("own", "common", "2"):
+        out = folder / f"out-{sizes}"
+        arguments = ["readers", str(folder / "map.yaml"), "--data", str(folder), "--out", str(out), "--sizes", sizes]
+        assert main([*arguments, "--resamples", "100"]) == 0
+        table = pd.read_csv(out / "performance.csv")
+        spared[sizes] = table[table["metric"] == "fna_specificity"].set_index("reader")["right"]
+    assert spared["own"]["algorithm"] == spared["common"]["algorithm"] < spared["2"]["algorithm"]
+    assert spared["common"]["2"] < spared["own"]["2"] == spared["2"]["2"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(["--annotator", "7"], "no reader '7'"), (["--model", "net"], "needs a score"), (["--table", "arc"], "acr")],
+    [
+        (["--annotator", "7"], "no reader '7'"),
+        (["--model", "net"], "needs a score"),
+        (["--table", "arc"], "acr"),
+        (["--sizes", "ours"], "'own', 'common' or a reader: 1, 2"),
+    ],
 )
 def test_mistakes(arguments: list[str], message: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     base = ["readers", str(folder / "map.yaml"), "--data", str(folder), "--out", str(folder / "out")]

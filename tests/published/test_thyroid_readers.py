@@ -10,13 +10,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import cohen_kappa_score
+from statsmodels.stats.inter_rater import fleiss_kappa
 
 from hounsfield.guideline.nodules import find_map, nodules_of
 from hounsfield.guideline.point_table import read_point_table
 from hounsfield.guideline.score import level_of, points_of, reaches
 from hounsfield.stats.auc import auc
 from hounsfield.stats.operating_point import level_among, matched_to
-from hounsfield.studies.readers import MEAN, Plan, ReaderComparison, run_readers
+from hounsfield.studies.readers import ReaderComparison, run_readers
+from hounsfield.studies.readers_figures import operating_point
+from hounsfield.studies.readers_panel import MEAN, Plan
 from hounsfield.tables.readings import read_reading_map, read_readings
 
 ACR = read_point_table("acr")
@@ -63,6 +67,19 @@ def test_thresholds_and_management(found: ReaderComparison) -> None:
     assert np.bincount(level[found.label], minlength=5)[1:].tolist() == [1, 0, 4, 10]
 
 
+def test_nobody_is_certain(found: ReaderComparison) -> None:
+    """The consensus finds 15 of 15 with follow-up: Wilson's lower end is 15 / (15 + 1.96^2)."""
+    one = found.estimates["consensus", "follow_up_sensitivity"]
+    assert (one.low, one.high) == (pytest.approx(15 / (15 + 1.959964**2), abs=1e-6), pytest.approx(1))
+
+
+def test_a_reader_who_spares_more(found: ReaderComparison) -> None:
+    """Not in the article: reader 6 spares 59 of 84 where the algorithm spares 44, and that is no chance either."""
+    (row,) = [row for row in found.comparisons if (row["metric"], row["second"]) == ("fna_specificity", "6")]
+    assert row["difference"] == pytest.approx((44 - 59) / 84)
+    assert row["p_holm"] < 0.05
+
+
 @pytest.mark.parametrize(
     ("metric", "second", "p"),
     [
@@ -88,18 +105,69 @@ def test_p_values_that_are_small_or_one(found: ReaderComparison) -> None:
     assert min(p for (metric, _), p in rows.items() if metric == "auc") > 0.075
 
 
-def test_subsets_and_shared_errors(found: ReaderComparison) -> None:
-    easy, difficult = found.subsets
-    assert (easy["malignant"], easy["benign"], difficult["malignant"], difficult["benign"]) == (10, 39, 5, 45)
-    assert [easy[key] for key in ("model", MEAN, "consensus")] == pytest.approx([0.890, 0.917, 0.955], abs=5e-4)
-    assert [difficult[key] for key in ("model", MEAN, "consensus")] == pytest.approx([0.916, 0.697, 0.904], abs=5e-4)
+# Malignant, benign; AUC of algorithm, readers, consensus; printed intervals of first and last; p against the last two
+SUBSETS = {
+    "easy": ((10, 39), (0.890, 0.917, 0.955), ((0.75, 0.98), (0.89, 0.99)), (0.59, 0.16)),
+    "difficult": ((5, 45), (0.916, 0.697, 0.904), ((0.80, 1.00), (0.72, 1.00)), (0.02, 0.96)),
+}
+
+
+def test_subsets(found: ReaderComparison) -> None:
+    for subset, (counts, areas, ends, p) in zip(found.subsets, SUBSETS.values(), strict=True):
+        assert (subset.malignant, subset.benign) == counts
+        names = ("algorithm", MEAN, "consensus")
+        assert [subset.estimates[name].value for name in names] == pytest.approx(areas, abs=5e-4)
+        for name, printed in zip(("algorithm", "consensus"), ends, strict=True):
+            one = subset.estimates[name]
+            assert (one.low, one.high) == pytest.approx(printed, abs=0.015)
+        assert [row["second"] for row in subset.comparisons] == [MEAN, "consensus"]
+        assert [row["p"] for row in subset.comparisons] == pytest.approx(p, abs=0.06)
+    assert found.subsets[1].comparisons[0]["p"] == pytest.approx(0.02, abs=0.01)
+    assert found.subsets[1].comparisons[0]["low"] > 0
+
+
+def test_shared_errors(found: ReaderComparison) -> None:
+    """Exact shares, and the printed intervals: 42 % [33, 53], 47 [37, 56], 72 [59, 83], 66 [53, 77]."""
     printed = {
-        "model wrong": 42 / 99,
-        "readers wrong, mean": 0.468,
-        "readers wrong where the model is": 0.717,
-        "model wrong where a reader is": 0.660,
+        "model wrong": (42 / 99, 0.33, 0.53),
+        "readers wrong, mean": (0.468, 0.37, 0.56),
+        "readers wrong where the model is": (0.717, 0.59, 0.83),
+        "model wrong where a reader is": (0.660, 0.53, 0.77),
     }
-    assert dict(found.overlap) == pytest.approx(printed, abs=5e-4)
+    assert {name: one.value for name, one in found.overlap.items()} == pytest.approx(
+        {name: value for name, (value, _, _) in printed.items()}, abs=5e-4
+    )
+    for name, (_, low, high) in printed.items():
+        assert (found.overlap[name].low, found.overlap[name].high) == pytest.approx((low, high), abs=0.011), name
+
+
+def test_readers_at_large(found: ReaderComparison) -> None:
+    """Another way to the printed 0.82 [0.73, 0.90] and p .38; normal theory, so near it only."""
+    assert found.at_large is not None
+    mean = found.at_large.modality[1]
+    assert mean.value == pytest.approx(AREAS[MEAN], abs=5e-5)
+    assert (mean.low, mean.high) == pytest.approx((0.73, 0.90), abs=0.02)
+    assert found.at_large.p == pytest.approx(0.38, abs=0.05)
+    assert found.at_large.differences[0].difference.value == pytest.approx(AREAS["algorithm"] - AREAS[MEAN], abs=1e-4)
+
+
+def test_agreement(found: ReaderComparison) -> None:
+    calls = np.array([one.fna for one in found.judged if one.name.isdecimal()])
+    counts = np.stack([calls.sum(axis=0), (~calls).sum(axis=0)], axis=1)
+    assert found.agreement["FNA"].value == pytest.approx(fleiss_kappa(counts), abs=1e-10)
+    pairs = found.pairs["two readers"]
+    assert pairs.pairs == 36
+    levels = {one.name: np.maximum(one.level, 1) for one in found.judged}
+    theirs = [cohen_kappa_score(levels["algorithm"], levels[str(k)], weights="quadratic") for k in range(1, 10)]
+    with_model = found.pairs["algorithm and a reader"]
+    assert with_model.mean.value == pytest.approx(np.mean(theirs))
+    assert (with_model.smallest, with_model.largest) == pytest.approx((min(theirs), max(theirs)))
+
+
+def test_operating_points(found: ReaderComparison) -> None:
+    for one in found.judged:
+        sensitive, spared, _, _ = COUNTS[one.name]
+        assert operating_point(found, one) == pytest.approx((1 - spared / 84, sensitive / 15))
 
 
 def test_one_size_for_everybody(frame: pd.DataFrame) -> None:
@@ -107,10 +175,21 @@ def test_one_size_for_everybody(frame: pd.DataFrame) -> None:
     common = run_readers(frame, ACR, Plan(seed=0, sizes="common", resamples=100))
     assert common.counts("algorithm")["fna_specificity"] == (44, 84)
     assert common.counts("consensus")["fna_specificity"] == (42, 84)
+    assert common.counts("consensus")["follow_up_specificity"] == (33, 84)
     for name in map(str, range(2, 10)):
         assert common.counts(name)["fna_specificity"][0] == COUNTS[name][1] - 1
     assert common.estimates["algorithm", "auc"].unit == "patients"
     assert common.estimates["algorithm", "auc"].n == 91
+
+
+def test_the_readers_size_for_everybody(frame: pd.DataFrame) -> None:
+    """On `Size (cm)` for all: benign spared by algorithm 46, reader 1 41, consensus 43; follow-up 32, 29, 34."""
+    theirs = run_readers(frame, ACR, Plan(seed=0, sizes="consensus", resamples=100))
+    for name, fna, later in (("algorithm", 46, 32), ("1", 41, 29), ("consensus", 43, 34)):
+        counts = [right for right, _ in theirs.counts(name).values()]
+        assert counts == [COUNTS[name][0], fna, COUNTS[name][2], later]
+    for name in map(str, range(2, 10)):  # these have that column anyway
+        assert tuple(right for right, _ in theirs.counts(name).values()) == COUNTS[name]
 
 
 def test_training_nodules(frame: pd.DataFrame) -> None:
@@ -121,6 +200,16 @@ def test_training_nodules(frame: pd.DataFrame) -> None:
     for part, printed in (("cross-validation", 0.7823), ("training", 0.8253)):
         rows = frame[(frame["reader"] == "algorithm") & (frame["part"] == part)]
         assert float(auc(rows["label"].astype(int), rows["score"])) == pytest.approx(printed, abs=5e-5)
+
+
+def test_thresholds_from_held_out_scores(frame: pd.DataFrame) -> None:
+    """0.3480, 0.4328, 0.6047 in place of those of the training nodules: 14/15 and 30/84 in place of 13/15 and 44/84."""
+    held_out = frame[~((frame["reader"] == "algorithm") & (frame["part"] == "training"))]
+    held_out = held_out.assign(part=held_out["part"].replace("cross-validation", "training"))
+    found = run_readers(held_out, ACR, Plan(seed=0, resamples=100))
+    assert found.thresholds == pytest.approx([0.3480, 0.4328, 0.6047], abs=6e-5)
+    counts = found.counts("algorithm")
+    assert (counts["fna_sensitivity"], counts["fna_specificity"]) == ((14, 15), (30, 84))
 
 
 def test_cross_validation(frame: pd.DataFrame, shared_data: Path) -> None:

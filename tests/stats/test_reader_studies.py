@@ -211,6 +211,32 @@ def test_majority_by_hand() -> None:
         majority([["odd"]], rank=rank)
 
 
+@pytest.mark.parametrize(
+    ("votes", "expected"),
+    [
+        ("00233", "0"),  # 2-2-1: the reading between the tied ones has one vote only and can't win
+        ("22330", "2"),  # the lower of the tied, not the lowest of all
+        ("33001", "0"),
+        ("00112233", "1"),  # of four tied the lower median
+        ("001122333", "3"),  # no tie
+        ("0123", "1"),
+        ("012", "1"),
+        ("11223", "1"),
+    ],
+)
+def test_only_tied_choices_win(votes: str, expected: str) -> None:
+    found = majority([[vote] for vote in votes], rank={str(k): k for k in range(4)})
+    assert found.choice == (expected,)
+    assert found.tied == (() if votes == "001122333" else (0,))
+    turned = majority([[vote] for vote in reversed(votes)], rank={str(k): k for k in range(4)})
+    assert turned == found  # whoever votes first
+
+
+def test_equal_ranks_are_told_apart_by_name() -> None:
+    rank = {"isoechoic": 1, "hyperechoic": 1, "hypoechoic": 2}
+    assert majority([["isoechoic"], ["hyperechoic"]], rank=rank).choice == ("hyperechoic",)
+
+
 def test_means_over_readers() -> None:
     label = np.repeat([0, 1], 30)
     rng = np.random.default_rng(4)

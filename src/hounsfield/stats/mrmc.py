@@ -100,6 +100,39 @@ def reader_study(
     return analyse(areas.reshape(modalities, readers), found, random=random, n=patients, unit=unit, level=level)
 
 
+def model_against_readers(
+    label: npt.ArrayLike,
+    model: npt.ArrayLike,
+    readers: npt.ArrayLike,
+    *,
+    random: str = "readers and cases",
+    patient_id: npt.ArrayLike | None = None,
+    level: float = 0.95,
+) -> ReaderStudy:
+    """The AUC of a model by itself against that of readers in general, on the same cases.
+
+    The model is fixed, whoever reads; its area varies with the cases as the readers' do. What varies over readers is
+    each one's difference to the model, a study of one modality; entering the model as a second modality in which
+    everybody has its scores gives that study's test and interval exactly. Said of this model as it is: how another
+    training would have turned out is no part of it.
+
+    Args:
+        model: (N,) its score of each case.
+        readers: (R, N) ratings, two or more readers unless `random` is "cases".
+
+    Returns: modality 0 is the model, 1 the readers' mean, and the one difference is the model minus that mean.
+    Raises: HounsfieldError as `reader_study` does.
+    Source: Hillis et al., Stat Med 2005;24:1579 (one modality); Chakraborty, Observer Performance Methods for
+        Diagnostic Imaging, 2017, chapter 22 (difference to the model, and the equality of both ways).
+    """
+    ratings = np.asarray(readers, dtype=np.float64)
+    score = np.asarray(model, dtype=np.float64)
+    if ratings.ndim != 2 or score.shape != ratings.shape[1:]:
+        raise HounsfieldError(f"readers are (R, N) and the model (N,); got {ratings.shape} and {score.shape}.")
+    both = np.stack([np.broadcast_to(score, ratings.shape), ratings])
+    return reader_study(label, both, random=random, patient_id=patient_id, level=level)
+
+
 def analyse(
     figure: npt.ArrayLike,
     found: Covariances,

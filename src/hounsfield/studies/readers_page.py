@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import jinja2
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from hounsfield.core.atomic import atomic_file
 from hounsfield.stats.estimate import Estimate
-from hounsfield.stats.roc import roc_band, roc_curve
-from hounsfield.studies.readers import MEAN, METRICS, Plan, ReaderComparison
+from hounsfield.studies.readers import ReaderComparison
+from hounsfield.studies.readers_figures import forest_figure, names, roc_figure, shown
+from hounsfield.studies.readers_panel import MEAN, Plan
+from hounsfield.studies.readers_performance import METRICS
+from hounsfield.studies.readers_tables import details_table, performance_table
 
 _TITLES = {
     "auc": "AUC",
@@ -26,20 +30,28 @@ _TITLES = {
 }
 _DIFFICULT = (
     "The halves are made from the readers' own errors, so their AUC on the difficult half is biased downwards and the "
-    "model's is not: a difference there is no evidence that the model is better."
+    "model's is not: a difference there is no evidence that the model is better. The intervals hold the split fixed "
+    "and do not contain this bias, whatever their p-value says."
 )
 
 
 def write_readers(found: ReaderComparison, plan: Plan, folder: Path, *, title: str, citation: str = "") -> list[str]:
-    """Writes `performance.csv`, `comparisons.csv`, `readers.html` and figures as SVG and PNG; returns a summary."""
+    """Writes `performance`, `comparisons` and `details` as CSV and Parquet, figures as SVG and PNG, `readers.html`.
+
+    Returns: a summary, one line a fact.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    tables = {"performance": _performance(found), "comparisons": pd.DataFrame(list(found.comparisons))}
+    tables = {
+        "performance": performance_table(found),
+        "comparisons": pd.DataFrame(list(found.comparisons)),
+        "details": details_table(found, plan),
+    }
     for name, table in tables.items():
         with atomic_file(folder / f"{name}.csv") as part:
             table.to_csv(part, index=False)
         with atomic_file(folder / f"{name}.parquet") as part:
             table.to_parquet(part, index=False)
-    figures = {"roc": _roc(found, plan), "forest": _forest(found, plan)}
+    figures = {"roc": roc_figure(found, plan), "forest": forest_figure(found, plan)}
     for name, figure in figures.items():
         for ending in ("svg", "png"):
             with atomic_file(folder / f"{name}.{ending}") as part:
@@ -51,75 +63,82 @@ def write_readers(found: ReaderComparison, plan: Plan, folder: Path, *, title: s
     return _summary(found, plan)
 
 
-def _names(found: ReaderComparison) -> list[str]:
-    return [*(one.name for one in found.judged), *([MEAN] if (MEAN, "auc") in found.estimates else [])]
-
-
-def _performance(found: ReaderComparison) -> pd.DataFrame:
-    rows = []
-    for name in _names(found):
-        counts = found.counts(name) if name != MEAN else {}
-        for metric in METRICS:
-            one = found.estimates[name, metric]
-            right, of_all = counts.get(metric, (None, None))
-            rows.append(
-                {"reader": name, "metric": metric, "value": one.value, "low": one.low, "high": one.high, "n": one.n}
-                | {"unit": one.unit, "method": one.method, "right": right, "of": of_all}
-            )
-    return pd.DataFrame(rows)
-
-
 def _content(
     found: ReaderComparison, plan: Plan, figures: dict[str, Figure], title: str, citation: str
 ) -> dict[str, object]:
-    rows = []
-    for name in _names(found):
-        counts = found.counts(name) if name != MEAN else {}
-        cells = []
-        for metric in METRICS:
-            one = found.estimates[name, metric]
-            count = f"{counts[metric][0]}/{counts[metric][1]}, " if metric in counts else ""
-            cells.append({"value": f"{one.value:.3f}", "under": f"{count}{one.low:.2f} to {one.high:.2f}"})
-        rows.append({"name": _name(name), "cells": cells})
-    comparisons = [
-        {
-            "metric": _TITLES[row["metric"]],
-            "second": _name(row["second"]),
-            "difference": f"{row['difference']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})",
-            "p": _p(row["p"]),
-            "holm": _p(row["p_holm"]),
-        }
-        for row in found.comparisons
-    ]
-    subsets = [
-        {
-            "name": row["subset"],
-            "nodules": f"{row['malignant']} malignant, {row['benign']} benign",
-            **{
-                key: f"{row[source]:.3f}"
-                for key, source in (("model", "model"), ("mean", MEAN), ("consensus", "consensus"))
-            },
-        }
-        for row in found.subsets
-    ]
     return {
         "title": title,
         "citation": citation,
         "first": " ".join(_summary(found, plan)[:2]),
         "figures": {name: _embedded(figure) for name, figure in figures.items()},
         "titles": [_TITLES[metric] for metric in METRICS],
-        "rows": rows,
+        "rows": _performance(found),
         "method": found.estimates[plan.model, "auc"].method,
-        "comparisons": comparisons,
-        "subsets": subsets,
+        "comparisons": [{"metric": _TITLES[row["metric"]], **_compared(row)} for row in found.comparisons],
+        "at_large": _at_large(found, plan),
+        "sides": [shown(name) for name in found.subsets[0].estimates],
+        "subsets": _subsets(found),
         "difficult": _DIFFICULT,
-        "facts": _facts(found),
+        "overlap": [(name, _percent(one)) for name, one in found.overlap.items()],
+        "agreement": [(name, _interval(one)) for name, one in found.agreement.items()],
+        "pairs": [
+            (name, one.pairs, _interval(one.mean), f"{one.smallest:.2f} to {one.largest:.2f}")
+            for name, one in found.pairs.items()
+        ],
     }
 
 
-def _facts(found: ReaderComparison) -> list[str]:
-    lines = [f"{name}: {100 * value:.1f} %" for name, value in found.overlap.items()]
-    return lines + [f"Fleiss' kappa of the readers, {name}: {_interval(one)}" for name, one in found.agreement.items()]
+def _performance(found: ReaderComparison) -> list[dict[str, Any]]:
+    rows = []
+    for name in names(found):
+        counts = found.counts(name) if name != MEAN else {}
+        cells = []
+        for metric in METRICS:
+            one = found.estimates[name, metric]
+            count = f"{counts[metric][0]}/{counts[metric][1]}, " if metric in counts else ""
+            ends = f"{one.low:.2f} to {one.high:.2f}" if one.has_interval else "no interval"
+            cells.append({"value": f"{one.value:.3f}", "under": f"{count}{ends}"})
+        rows.append({"name": shown(name), "cells": cells})
+    return rows
+
+
+def _compared(row: Mapping[str, Any]) -> dict[str, str]:
+    known = not math.isnan(row["low"])
+    ends = f" ({row['low']:+.3f} to {row['high']:+.3f})" if known else ", no interval"
+    return {
+        "second": shown(row["second"]),
+        "difference": f"{row['difference']:+.3f}{ends}",
+        "p": _p(row["p"]),
+        "holm": _p(row["p_holm"]) if "p_holm" in row else "",
+    }
+
+
+def _at_large(found: ReaderComparison, plan: Plan) -> dict[str, str]:
+    if found.at_large is None:
+        return {}
+    (one,) = found.at_large.differences
+    ends = {"low": one.difference.low, "high": one.difference.high, "p": one.p}
+    freedom = found.at_large.freedom[1]
+    return {
+        **_compared({"second": MEAN, "difference": one.difference.value, **ends}),
+        "readers": str(found.at_large.figure.shape[1]),
+        "mean": _interval(found.at_large.modality[1]),
+        "model": plan.model,
+        "freedom": "infinite" if math.isinf(freedom) else f"{freedom:.0f}",
+    }
+
+
+def _subsets(found: ReaderComparison) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": one.name,
+            "nodules": f"{one.malignant} malignant, {one.benign} benign",
+            "cells": [_interval(estimate) for estimate in one.estimates.values()],
+            "comparisons": [_compared(row) for row in one.comparisons],
+            "left_out": "undefined" if math.isnan(one.left_out) else f"{one.left_out:.3f}",
+        }
+        for one in found.subsets
+    ]
 
 
 def _summary(found: ReaderComparison, plan: Plan) -> list[str]:
@@ -132,6 +151,12 @@ def _summary(found: ReaderComparison, plan: Plan) -> list[str]:
             lines.append(
                 f"{name}: AUC {_interval(found.estimates[name, 'auc'])}, p {_p(row['p'])} against {plan.model}."
             )
+    at_large = _at_large(found, plan)
+    if at_large:
+        lines.append(
+            f"readers at large (Obuchowski-Rockette): AUC {at_large['mean']}; {plan.model} minus readers "
+            f"{at_large['difference']}, p {at_large['p']}."
+        )
     counts = found.counts(plan.model)
     words = [f"{_TITLES[metric]} {right}/{of}" for metric, (right, of) in counts.items()]
     cuts = ", ".join(f"{cut:.4f}" for cut in found.thresholds)
@@ -140,59 +165,22 @@ def _summary(found: ReaderComparison, plan: Plan) -> list[str]:
 
 
 def _interval(one: Estimate) -> str:
-    return f"{one.value:.3f} ({one.low:.3f} to {one.high:.3f})"
+    if math.isnan(one.value):
+        return "undefined"
+    return f"{one.value:.3f} ({one.low:.3f} to {one.high:.3f})" if one.has_interval else f"{one.value:.3f}"
 
 
-def _name(name: str) -> str:
-    return f"reader {name}" if name.isdecimal() else name
+def _percent(one: Estimate) -> str:
+    if math.isnan(one.value):
+        return "undefined"
+    ends = f" ({100 * one.low:.0f} to {100 * one.high:.0f})" if one.has_interval else ""
+    return f"{100 * one.value:.1f} %{ends}"
 
 
 def _p(value: float) -> str:
+    if math.isnan(value):
+        return "undefined"
     return "< 0.001" if value < 0.001 else f"{value:.3f}" if value < 0.1 else f"{value:.2f}"
-
-
-def _roc(found: ReaderComparison, plan: Plan) -> Figure:
-    """The model's curve with its band, those of the readers and of the consensus."""
-    figure = Figure(figsize=(5.4, 5.0), layout="constrained")
-    axes = figure.add_subplot()
-    model = found.judged[0]
-    band = roc_band(found.label, model.score, rng=np.random.default_rng(plan.seed), resamples=1000)
-    axes.fill_between(band.false_positive_rate, band.low, band.high, color="#0072B2", alpha=0.15, linewidth=0)
-    curve = roc_curve(found.label, model.score)
-    axes.plot(curve.false_positive_rate, curve.sensitivity, color="#0072B2", linewidth=2, label=_name(model.name))
-    for one in found.judged[1:]:
-        line = roc_curve(found.label, one.score)
-        expert = one.name == plan.consensus
-        axes.plot(
-            line.false_positive_rate,
-            line.sensitivity,
-            color="#D55E00" if expert else "#9aa5b1",
-            linewidth=1.6 if expert else 0.8,
-            linestyle="--" if expert else "-",
-            label=_name(one.name) if expert else "readers" if one is found.judged[1] else None,
-        )
-    axes.plot([0, 1], [0, 1], color="#cbd2d9", linewidth=1)
-    axes.set(xlabel="1 - specificity", ylabel="Sensitivity", xlim=(0, 1), ylim=(0, 1.01), aspect="equal")
-    axes.legend(frameon=False, loc="lower right")
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure
-
-
-def _forest(found: ReaderComparison, plan: Plan) -> Figure:
-    names: Sequence[str] = _names(found)
-    figure = Figure(figsize=(5.8, 0.9 + 0.32 * len(names)), layout="constrained")
-    axes = figure.add_subplot()
-    for row, name in enumerate(names):
-        one = found.estimates[name, "auc"]
-        color = "#0072B2" if name == plan.model else "#D55E00" if name == plan.consensus else "#1f2933"
-        axes.plot([one.low, one.high], [row, row], color=color, linewidth=1.6)
-        axes.plot(one.value, row, "s" if name == MEAN else "o", color=color)
-    axes.axvline(found.estimates[plan.model, "auc"].value, color="#0072B2", linewidth=0.8, linestyle=":")
-    axes.set_yticks(range(len(names)), [_name(name) for name in names])
-    axes.invert_yaxis()
-    axes.set_xlabel("AUC, 95 % interval")
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure
 
 
 def _embedded(figure: Figure) -> str:
