@@ -95,7 +95,8 @@ def test_optimise(many: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     out = tmp_path / "out"
     assert main(["guideline", "optimise", str(many), "--reader", "one", "--out", str(out), *few]) == 0
     text = capsys.readouterr().out
-    assert "on held-out patients" in text
+    assert "on patients left out" in text
+    assert not (out / "held_out.csv").exists()
     table = read_point_table(out / "table.yaml")
     assert table.option_names == read_point_table("acr").option_names
     for name in ("history.csv", "near_ties.csv", "chart.pdf", "chart.svg", "history.png", "optimise.md"):
@@ -113,6 +114,67 @@ def test_optimise_with_what_the_article_lacks(option: list[str], many: Path, tmp
     assert main(arguments) == 0
     names = read_point_table(tmp_path / "table.yaml").option_names
     assert ("size_class/from_2_5_cm" in names) == (option == ["--size-term"])
+
+
+FEW = ["--reader", "one", "--runs", "1", "--generations", "3", "--population", "10", "--repetitions", "1"]
+
+
+def test_optimise_for_fna_is_cross_validated(many: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["guideline", "optimise", str(many), "--out", str(tmp_path), *FEW, "--fitness", "fna", "--folds", "3"]
+    assert main(arguments) == 0
+    out = capsys.readouterr().out
+    assert "gain in specificity of FNA on patients left out" in out
+
+
+def test_what_is_held_out_never_reaches_the_search(
+    many: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Other labels, options and sizes of the readings held out: the same table, history and near ties, to the byte."""
+    frame = pd.read_csv(many)
+    frame["part"] = np.where(frame["patient_id"].str[1:].astype(int) < 24, "test", "training")
+    held = frame["part"] == "test"
+    other = frame.copy()
+    other.loc[held, "label"] = 1 - frame.loc[held, "label"]
+    other.loc[held, "composition"] = "spongiform"
+    other.loc[held, "size_cm"] = 3.1
+    for name, one in (("as_is", frame), ("other", other)):
+        one.to_csv(tmp_path / f"{name}.csv", index=False)
+        arguments = ["guideline", "optimise", str(tmp_path / f"{name}.csv"), "--out", str(tmp_path / name), *FEW]
+        assert main([*arguments, "--folds", "3", "--holdout", "test"]) == 0
+    texts = capsys.readouterr().out
+    assert "held out (part test), looked at once: 12 malignant and 36 benign nodules of 24 patients" in texts
+    for name in ("table.yaml", "history.csv", "near_ties.csv"):
+        assert (tmp_path / "as_is" / name).read_bytes() == (tmp_path / "other" / name).read_bytes()
+    rows = [pd.read_csv(tmp_path / name / "held_out.csv") for name in ("as_is", "other")]
+    assert rows[0]["metric"].tolist()[:3] == ["auc", "sensitivity", "specificity"]
+    assert rows[0]["start"][0] != rows[1]["start"][0]
+    gone = [
+        "guideline",
+        "optimise",
+        str(tmp_path / "as_is.csv"),
+        "--out",
+        str(tmp_path / "as_is"),
+        *FEW,
+        "--folds",
+        "0",
+    ]
+    assert main([*gone, "--part", "training"]) == 0
+    assert (tmp_path / "as_is" / "table.yaml").read_bytes() == (tmp_path / "other" / "table.yaml").read_bytes()
+    assert not (tmp_path / "as_is" / "held_out.csv").exists()
+
+
+def test_a_share_held_out(many: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["guideline", "optimise", str(many), "--out", str(tmp_path), *FEW, "--folds", "0"]
+    assert main([*arguments, "--holdout-share", "0.25"]) == 0
+    out = capsys.readouterr().out
+    assert (
+        "held out (25% of patients, seed 0), looked at once: 10 malignant and 30 benign nodules of 20 patients" in out
+    )
+    assert "held out, AUC: start" in out
+    assert main([*arguments, "--holdout", "tset"]) == 1
+    assert "no reading has part 'tset'" in capsys.readouterr().err
+    assert main([*arguments, "--part", "test", "--holdout", "test"]) == 2
+    assert main([*arguments, "--holdout-share", "1.5"]) == 2
 
 
 def test_two_readers_are_not_searched_at_once(many: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,7 +21,6 @@ from hounsfield.guideline.search import (
     decision,
     free_options,
     in_order,
-    nested,
     normalised,
     run_many,
     tables_found,
@@ -223,31 +222,10 @@ def test_fna_fitness_is_the_decision_itself(acr: PointTable, ai: PointTable) -> 
     assert float(high(acr.points[None])[0]) < 0
 
 
-@pytest.mark.slow
-def test_permuted_outcomes_gain_nothing_on_held_out_patients(acr: PointTable, cells: Population) -> None:
-    rng = np.random.default_rng(8)
-    rows = rng.choice(len(cells.benign), size=600, p=cells.benign)
-    features = Features(cells.features.matrix[rows], cells.features.override[rows], np.arange(600))
-    label = rng.integers(2, size=600)
-    patients = [str(number // 2) for number in range(600)]
-    found = nested(
-        features,
-        label.astype(float),
-        patients,
-        acr,
-        seed=1,
-        folds=5,
-        repetitions=2,
-        settings=Settings(population=40, generations=15),
-    )
-    assert found.apparent.mean() > 0.55
-    assert found.found.mean() == pytest.approx(0.5, abs=0.05)
-
-
 def test_runs_that_end_alike_are_counted_together(fitness: AucFitness, acr: PointTable, free: np.ndarray) -> None:
     features, label = random_nodules(acr, 200, 9)
     still = Settings(population=4, generations=1, crossover=0, mutation=0)
     searches = run_many(fitness, acr, free, seeds=range(3), settings=still)
-    (only,) = tables_found(searches, acr, free, features, label.astype(float))
+    (only,) = tables_found(searches, acr, features, label.astype(float))
     assert only.runs == 3
     assert np.isnan(only.sensitivity)

@@ -15,6 +15,7 @@ from hounsfield.guideline.point_table import PointTable
 from hounsfield.guideline.population import Population
 from hounsfield.guideline.score import manage, points_of
 from hounsfield.guideline.search import free_options, run_many, tables_found
+from hounsfield.guideline.way import FITNESS, Way, maker
 
 Nodules = tuple[Features, np.ndarray, np.ndarray, list[str]]
 
@@ -111,6 +112,26 @@ def test_folds_without_a_class_are_refused(nodules: Nodules, acr: PointTable) ->
         out_of_fold(features, rare, size, patients, table=acr, make=lambda *_: acr.points, seed=0, folds=5)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("fitness", FITNESS)
+def test_permuted_outcomes_gain_nothing_on_patients_left_out(fitness: str, acr: PointTable, cells: Population) -> None:
+    rng = np.random.default_rng(8)
+    rows = rng.choice(len(cells.benign), size=600, p=cells.benign)
+    features = Features(cells.features.matrix[rows], cells.features.override[rows], np.arange(600))
+    label, size = rng.integers(2, size=600).astype(float), rng.uniform(0.6, 3.5, 600)
+    patients = [str(number // 2) for number in range(600)]
+    way = Way(runs=2, settings=Settings(population=40, generations=15), fitness=fitness)
+    found = out_of_fold(
+        features, label, size, patients, table=acr, make=maker(way, acr), seed=1, folds=5, repetitions=2, resamples=200
+    )
+    if fitness == "auc":
+        assert found.apparent > 0.03
+    assert found.start == pytest.approx(0.5, abs=0.05)
+    assert found.found == pytest.approx(0.5, abs=0.05)
+    assert found.matched.value < 0.05
+    assert len(np.unique(found.tables, axis=0)) > 1
+
+
 def test_with_points(acr: PointTable, ai: PointTable) -> None:
     assert with_points(acr, ai.points).points.tolist() == ai.points.tolist()
 
@@ -122,6 +143,6 @@ def test_a_strict_search_keeps_what_it_gave_to_a_category_of_two(acr: PointTable
     label = np.arange(len(cells.features.matrix)) % 2
     area = AucFitness(cells.features.matrix, cells.features.override, label.astype(float))
     searches = run_many(area, acr, free, seeds=[0], settings=still)
-    (only,) = tables_found(searches, acr, free, cells.features, label.astype(float))
+    (only,) = tables_found(searches, acr, cells.features, label.astype(float))
     kept = acr.option_names.index("shape/taller")
     assert only.points[kept] == only.searched[kept] == 3

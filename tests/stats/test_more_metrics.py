@@ -15,7 +15,7 @@ from hounsfield.core.errors import HounsfieldError
 from hounsfield.stats.average_precision import average_precision, weighted_average_precision
 from hounsfield.stats.decision_curve import decision_curve
 from hounsfield.stats.estimate import UndefinedMetric
-from hounsfield.stats.kappa import kappa, kappa_of
+from hounsfield.stats.kappa import kappa, kappa_of, mean_kappa
 from hounsfield.stats.operating_point import DIAGNOSTIC, diagnostic, level_among, matched_to, youden
 from hounsfield.stats.partial_auc import partial_auc
 from hounsfield.stats.predictive_value import at_prevalence, npv, ppv
@@ -52,6 +52,33 @@ def test_kappa_has_edges() -> None:
         kappa([1, 2], [1, 2], weights="cubic")
     with pytest.raises(HounsfieldError, match="square"):
         kappa_of(np.ones((2, 3)))
+
+
+def test_kappa_over_pairs() -> None:
+    rng = np.random.default_rng(8)
+    raters = np.clip(rng.integers(4, size=120) + rng.integers(-1, 2, size=(3, 120)), 0, 3)
+    pairs = [(raters[a], raters[b]) for a, b in ((0, 1), (0, 2), (1, 2))]
+    theirs = [cohen_kappa_score(a, b, weights="quadratic") for a, b in pairs]
+    found = mean_kappa(pairs, weights="quadratic", patient_id=PATIENT[:120])
+    assert found.mean.value == pytest.approx(np.mean(theirs))
+    assert (found.smallest, found.largest, found.pairs) == (pytest.approx(min(theirs)), pytest.approx(max(theirs)), 3)
+    assert found.mean.low < found.mean.value < found.mean.high
+    assert found.mean.unit == "patients"
+
+
+def test_kappa_over_pairs_has_edges() -> None:
+    same, other = [1, 1, 1, 1], [1, 2, 1, 2]
+    found = mean_kappa([(same, same), (other, other)])  # the first pair has no kappa
+    assert (found.pairs, found.mean.value) == (1, 1)
+    with pytest.warns(UndefinedMetric, match="no pair"):
+        assert math.isnan(mean_kappa([(same, same)]).mean.value)
+    with pytest.warns(UndefinedMetric, match="no pair"):
+        assert mean_kappa([]).pairs == 0
+    with pytest.raises(HounsfieldError, match="same cases"):
+        mean_kappa([(same, other), (same[:3], other[:3])])
+    # A step over an unused class counts as two: of three cases one is two steps off.
+    first, second = [0, 2, 2], [0, 0, 2]
+    assert mean_kappa([(first, second)], weights="linear", classes=[0, 1, 2]).mean.value == pytest.approx(0.4)
 
 
 def test_predictive_values_by_hand() -> None:

@@ -79,12 +79,19 @@ def compare(
 @app.command()
 def optimise(
     readings: Readings,
-    out: Annotated[Path, typer.Option(help="Folder for table.yaml, near_ties.csv, history.csv, figures, optimise.md.")],
+    out: Annotated[Path, typer.Option(help="Folder for table.yaml, CSV tables, figures and optimise.md.")],
     start: Annotated[str, typer.Option(help="The table to start from: acr, ai, or a YAML file.")] = "acr",
     mapping: Mapping = "",
-    part: Annotated[str, typer.Option(help="The part to search on; others never enter.")] = "",
+    part: Annotated[str, typer.Option(help="The part to search on; others never enter the search.")] = "",
+    holdout: Annotated[str, typer.Option(help="A part held out by patient, to try the chosen table on once.")] = "",
+    holdout_share: Annotated[
+        float,
+        typer.Option(min=0, max=0.9, help="Share of the patients held out by --seed; with --holdout, of the rest."),
+    ] = 0.0,
     reader: Reader = "",
-    seed: Annotated[int, typer.Option(help="Of the first run; the others count up.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Of the first run, the others count up; of folds, hold-out, bootstrap.")
+    ] = 0,
     runs: Annotated[int, typer.Option(min=1, help="Searches from the same start.")] = 20,
     generations: Annotated[int, typer.Option(min=1, help="Of each search.")] = 50,
     population: Annotated[int, typer.Option(min=2, help="Tables in each generation.")] = 100,
@@ -101,7 +108,7 @@ def optimise(
         bool, typer.Option("--size-term", help="Add a category of size classes to the points.")
     ] = False,
     folds: Annotated[
-        int, typer.Option(min=0, help="Of the nested cross-validation, by patient; 0 leaves it out.")
+        int, typer.Option(min=0, help="Of the cross-validation by patient, all runs in each; 0 leaves it out.")
     ] = 10,
     repetitions: Annotated[int, typer.Option(min=1, help="Of the cross-validation.")] = 5,
 ) -> None:
@@ -109,22 +116,29 @@ def optimise(
     from hounsfield.cli.progress import Bars
     from hounsfield.guideline.genetic import Settings
     from hounsfield.guideline.point_table import read_point_table
+    from hounsfield.guideline.way import FITNESS, Way
     from hounsfield.studies.optimisation import Plan, optimise_table
 
-    if fitness not in ("auc", "fna"):
-        raise typer.BadParameter(f"--fitness takes auc or fna; got {fitness}")
+    if fitness not in FITNESS:
+        raise typer.BadParameter(f"--fitness takes {' or '.join(FITNESS)}; got {fitness}")
+    if holdout and holdout == part:
+        raise typer.BadParameter(f"--part and --holdout name different parts; got {part} for both")
     plan = Plan(
         seed=seed,
-        runs=runs,
-        settings=Settings(population=population, generations=generations),
-        ordered=ordered,
-        strict=strict,
-        fitness=fitness,
+        way=Way(
+            runs=runs,
+            settings=Settings(population=population, generations=generations),
+            ordered=ordered,
+            strict=strict,
+            fitness=fitness,
+        ),
         size_term=size_term,
         folds=folds,
         repetitions=repetitions,
+        hold_out_part=holdout,
+        hold_out_share=holdout_share,
     )
-    frame = _read(readings, mapping, part, reader)
+    frame = _read(readings, mapping, part, reader, also=holdout)
     table = read_point_table(start)
     result = optimise_table(frame, table, plan, out, named_wins=bool(mapping), progress=Bars())
     for line in result.lines:
@@ -151,7 +165,8 @@ def chart(
     typer.echo(f"written: {out}")
 
 
-def _read(readings: Path, mapping: str, part: str, reader: str) -> pd.DataFrame:
+def _read(readings: Path, mapping: str, part: str, reader: str, *, also: str = "") -> pd.DataFrame:
+    """Readings of one part, of every part when `part` is empty, and with `part` those of the part `also`."""
     from hounsfield.core.errors import TableError
     from hounsfield.guideline.nodules import find_map
     from hounsfield.tables.readings import read_plain_readings, read_reading_map, read_readings
@@ -162,10 +177,12 @@ def _read(readings: Path, mapping: str, part: str, reader: str) -> pd.DataFrame:
         frame = read_plain_readings(readings)
     for name, wanted in (("part", part), ("reader", reader)):
         if wanted:
-            known = sorted(set(frame[name]))
-            frame = frame[frame[name] == wanted].reset_index(drop=True)
-            if frame.empty:
-                raise TableError(f"no reading has {name} '{wanted}'; there are: {', '.join(known)}.")
+            kept = frame[name] == wanted
+            if not kept.any():
+                raise TableError(f"no reading has {name} '{wanted}'; there are: {', '.join(sorted(set(frame[name])))}.")
+            if name == "part" and also:
+                kept |= frame[name] == also
+            frame = frame[kept].reset_index(drop=True)
     return frame
 
 

@@ -92,35 +92,11 @@ def out_of_fold(
         points = make(known, target[inside], size_cm[inside], np.random.default_rng([seed, turn, fold]))
         pieces.append((outside, points))
         apparent.append(_area(known, target[inside], points) - _area(known, target[inside], table.points))
-    sides = [_Side(features, target, size_cm, table, pieces, use=use) for use in (None, "made")]
-    statistics = [(side.area(), side.rate(1), side.rate(0)) for side in sides]
-    gains, p = [], []
-    for start, found in zip(*statistics, strict=True):
-        drawn = [
-            resample([one], cases=len(target), rng=np.random.default_rng([seed, 1]), patient_id=patient_id,
-                     resamples=resamples)
-            for one in (start, found)
-        ]  # fmt: skip
-        gain, value = mean_difference(drawn[1], drawn[0])
-        gains.append(gain)
-        p.append(value)
-    matched, p_matched = matched_gain(
-        target, sides[0].fna, sides[1].shifted, seed=seed, patient_id=patient_id, resamples=resamples
+    sides = (
+        _Side(features, target, size_cm, table, pieces, use=None),
+        _Side(features, target, size_cm, table, pieces, use="made"),
     )
-    whole = np.ones((1, len(target)))
-    levels = [float(one[0](whole)[0]) for one in statistics]
-    tables = np.stack([points for _, points in pieces])
-    return OutOfFold(
-        apparent=float(np.mean(apparent)),
-        start=levels[0],
-        found=levels[1],
-        auc=gains[0],
-        sensitivity=gains[1],
-        specificity=gains[2],
-        matched=matched,
-        p=(p[0], p[1], p[2], p_matched),
-        tables=tables,
-    )
+    return _compared(sides, target, patient_id, pieces, float(np.mean(apparent)), seed=seed, resamples=resamples)
 
 
 def rows_of(features: Features, rows: IntArray) -> Features:
@@ -166,6 +142,51 @@ class _Side:
         """Sensitivity (label 1) or specificity (label 0) of the FNA recommendation."""
         right = self.fna if label else 1 - self.fna
         return mean(np.where(self._target == label, right, np.nan))
+
+
+def _compared(
+    sides: tuple[_Side, _Side],
+    target: FloatArray,
+    patient_id: Sequence[str],
+    pieces: Sequence[tuple[IntArray, IntArray]],
+    apparent: float,
+    *,
+    seed: int,
+    resamples: int,
+) -> OutOfFold:
+    """Gains of the tables that were made, the second side, over the start table, on the same resamples throughout."""
+    statistics = [(side.area(), side.rate(1), side.rate(0)) for side in sides]
+    gains, p = [], []
+    for pair in zip(*statistics, strict=True):
+        start, found = (
+            resample(
+                [one],
+                cases=len(target),
+                rng=np.random.default_rng([seed, 1]),
+                patient_id=patient_id,
+                resamples=resamples,
+            )
+            for one in pair
+        )
+        gain, value = mean_difference(found, start)
+        gains.append(gain)
+        p.append(value)
+    matched, p_matched = matched_gain(
+        target, sides[0].fna, sides[1].shifted, seed=seed, patient_id=patient_id, resamples=resamples
+    )
+    levels = [float(one[0](np.ones((1, len(target))))[0]) for one in statistics]
+    tables = np.stack([points for _, points in pieces])
+    return OutOfFold(
+        apparent=apparent,
+        start=levels[0],
+        found=levels[1],
+        auc=gains[0],
+        sensitivity=gains[1],
+        specificity=gains[2],
+        matched=matched,
+        p=(p[0], p[1], p[2], p_matched),
+        tables=tables,
+    )
 
 
 def with_points(table: PointTable, points: IntArray, *, name: str = "candidate") -> PointTable:

@@ -1,7 +1,7 @@
-"""What surrounds the genetic algorithm: which options may change, constraints, many runs, near ties, honest gains.
+"""What surrounds the genetic algorithm: which options may change, constraints, many runs, near ties.
 
 In: a start table, features, labels, sizes. Out: new point tables with what they achieve on the nodules they were made
-from, and, by nested cross-validation, on nodules that they were not.
+from; on others, `out_of_fold` and `hold_out` tell.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold
 
 from hounsfield.core.errors import HounsfieldError
 from hounsfield.core.progress import Progress, silent
@@ -36,7 +35,7 @@ class Found:
     """One table that a search ended at.
 
     Attributes:
-        points: (O,) after the smallest points of every category were subtracted.
+        points: (O,) after the smallest points of every category were subtracted, where they are.
         searched: (O,) before that.
         auc: of `points` on the nodules it was made from; the subtraction may cost a little, see `normalised`.
         sensitivity, specificity: of the FNA recommendation on these nodules; NaN without sizes.
@@ -164,20 +163,26 @@ def run_many(
 def tables_found(
     searches: Sequence[Search],
     table: PointTable,
-    free: BoolArray,
     features: Features,
     label: FloatArray,
     size_cm: FloatArray | None = None,
+    *,
+    subtract: bool = True,
 ) -> list[Found]:
-    """The distinct tables that the searches ended at, the highest AUC first."""
+    """The distinct tables that the searches ended at, the highest AUC first.
+
+    Args:
+        subtract: see `normalised`; False takes the points as they were searched.
+    """
     area = AucFitness(features.matrix, features.override, np.asarray(label, dtype=np.float64))
     occurring = free_options(table, features)
     ends: dict[bytes, list[IntArray]] = {}
     for search in searches:
-        ends.setdefault(normalised(search.points, table, occurring).tobytes(), []).append(search.points)
+        points = normalised(search.points, table, occurring) if subtract else search.points
+        ends.setdefault(points.tobytes(), []).append(search.points)
     found = []
     for group in ends.values():
-        points = normalised(group[0], table, occurring)
+        points = normalised(group[0], table, occurring) if subtract else group[0]
         sensitivity, specificity = decision(points, table, features, label, size_cm)
         value = float(area(points[None])[0])
         changed = int((points != table.points).sum())
@@ -213,72 +218,3 @@ def decision(
     fna = manage(features, size_cm, table.with_points(named, name="candidate")).fna
     positive = np.asarray(label) == 1
     return float(fna[positive].mean()), float((~fna[~positive]).mean())
-
-
-@dataclass(frozen=True)
-class Nested:
-    """Nested cross-validation: AUC on held-out nodules, one value a repetition and fold.
-
-    Attributes:
-        start: (F,) of the start table.
-        found: (F,) of the table found on the other folds.
-        apparent: (F,) of that table on the nodules it was made from.
-    """
-
-    start: FloatArray
-    found: FloatArray
-    apparent: FloatArray
-
-    @property
-    def gain(self) -> float:
-        """Mean over folds of found minus start, on held-out nodules."""
-        return float(np.mean(self.found - self.start))
-
-
-def nested(
-    features: Features,
-    label: FloatArray,
-    patient_id: Sequence[str],
-    table: PointTable,
-    *,
-    seed: int,
-    folds: int = 10,
-    repetitions: int = 5,
-    settings: Settings | None = None,
-    chains: Chains = (),
-    strict: bool = False,
-    progress: Progress = silent,
-) -> Nested:
-    """Searches on all folds but one and scores the one left out, patients kept together.
-
-    Raises: HounsfieldError when a held-out fold lacks a class; take fewer folds then.
-    """
-    target = np.asarray(label, dtype=np.float64)
-    rows: list[tuple[float, float, float]] = []
-    work = [(repetition, fold) for repetition in range(repetitions) for fold in range(folds)]
-    parts = {
-        repetition: list(
-            StratifiedGroupKFold(folds, shuffle=True, random_state=seed + repetition).split(
-                target, target, np.asarray(patient_id)
-            )
-        )
-        for repetition in range(repetitions)
-    }
-    for repetition, fold in progress(work, len(work), "cross-validating"):
-        inside, outside = parts[repetition][fold]
-        train, held = _subset(features, inside), _subset(features, outside)
-        free = free_options(table, train, strict=strict)
-        area = AucFitness(train.matrix, train.override, target[inside])
-        rng = np.random.default_rng([seed, repetition, fold])
-        repair = in_order(table, chains, free) if chains else None
-        search = optimise(area, table.points, free, rng=rng, settings=settings, repair=repair)
-        points = normalised(search.points, table, free_options(table, train))
-        there = AucFitness(held.matrix, held.override, target[outside])
-        values = there(np.stack([table.points, points]))
-        rows.append((float(values[0]), float(values[1]), float(area(points[None])[0])))
-    table_of = np.array(rows)
-    return Nested(table_of[:, 0], table_of[:, 1], table_of[:, 2])
-
-
-def _subset(features: Features, rows: IntArray) -> Features:
-    return Features(features.matrix[rows], features.override[rows], features.kept[rows])

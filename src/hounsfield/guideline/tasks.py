@@ -74,7 +74,7 @@ class Compared:
         folder.mkdir(parents=True, exist_ok=True)
         names = (self.first.name, self.second.name)
         for name, frame in (
-            ("performance.csv", _performance(self.rows, names)),
+            ("performance.csv", performance_table(self.rows, names)),
             ("changes.csv", _changes(self)),
             ("shifted.csv", _shifted(self)),
         ):
@@ -129,7 +129,8 @@ def compare_tables(
     return Compared(first, second, tuple(rows), changed, shifts, malignant, benign, problems)
 
 
-def _performance(rows: Sequence[Row], names: tuple[str, str]) -> pd.DataFrame:
+def performance_table(rows: Sequence[Row], names: tuple[str, str]) -> pd.DataFrame:
+    """A row a reader and metric: value and interval under both tables, difference, p-values, what the interval is."""
     records = []
     for row in rows:
         record: dict[str, Any] = {"reader": row.reader, "metric": row.metric}
@@ -179,8 +180,8 @@ def _page(found: Compared) -> list[str]:
     ]
     for row in found.rows:
         cells = [_cell(row.first), _cell(row.second), _cell(row.difference, sign=True)]
-        exact = "" if np.isnan(row.mcnemar) else _p(row.mcnemar)
-        lines.append(f"| {row.reader} | {row.metric} | {' | '.join(cells)} | {_p(row.p)} | {exact} |")
+        exact = "" if np.isnan(row.mcnemar) else p_words(row.mcnemar)
+        lines.append(f"| {row.reader} | {row.metric} | {' | '.join(cells)} | {p_words(row.p)} | {exact} |")
     one = found.rows[0].first
     lines += ["", f"95 % intervals and p: {one.method}; a p is 2 (hits + 1) / (resamples + 1) and not corrected.", ""]
     lines += [
@@ -210,5 +211,6 @@ def _cell(estimate: Estimate, *, sign: bool = False) -> str:
     return f"{estimate.value:{mark}.3f} ({estimate.low:{mark}.3f} to {estimate.high:{mark}.3f})"
 
 
-def _p(value: float) -> str:
+def p_words(value: float) -> str:
+    """A p-value as the pages write it."""
     return f"{value:.2g}" if value >= 0.001 else f"{value:.1e}"

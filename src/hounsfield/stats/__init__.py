@@ -9,6 +9,7 @@ Each file is named after what it yields and shows its public function first; imp
 - `proportion`, `bootstrap`: the methods those intervals are made with.
 - `compare`: two models on the same cases, by the tests of `mcnemar`, `sign_flip` and `auc`.
 - `multiplicity`: correction for several comparisons.
+- `calibration_multi`, `multinomial`: calibration of three classes and more, and the regression it rests on.
 - `kappa`, `predictive_value`, `partial_auc`, `decision_curve`, `auc_bootstrap`: more of one model.
 - `contingency`, `groups`: separate groups of patients; `permutation`, `non_inferiority`, `sample_size`: planning.
 - `matching`, `froc`, `jafroc`: detections.

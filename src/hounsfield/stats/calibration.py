@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -75,7 +75,7 @@ def reliability_curve(
     positive = binary_labels(label)
     given = probabilities(prob, cases=len(positive))
     codes, _ = patient_codes(patient_id, cases=len(positive))
-    place = _bins(given, bins, strategy)
+    place = bin_places(given, bins, strategy)
     held = np.unique(place)
     shares = [share_interval(positive[place == k], patient_id=codes[place == k], level=level) for k in held]
     return ReliabilityCurve(
@@ -101,20 +101,35 @@ def calibration_error(
     """Expected calibration error: mean over cases of |observed - predicted| of their bin, in [0, 1].
 
     It grows with the number of bins and is above 0 for perfect probabilities too, by chance, which a bootstrap doubles:
-    its percentile interval lies too high. Compare only at equal settings. NaN and UndefinedMetric without cases.
+    its percentile interval lies too high. Compare only at equal settings. NaN and UndefinedMetric without cases; no
+    interval where resampling leaves the value outside of it (see `error_estimate`).
 
     Source: Naeini et al., AAAI 2015:2901; Guo et al., ICML 2017, here for the positive class.
     """
     positive = binary_labels(label)
     given = probabilities(prob, cases=len(positive))
-    place = _bins(given, bins, strategy)
+    place = bin_places(given, bins, strategy)
     gaps = np.eye(bins)[place] * (positive - given)[:, None] if len(place) else np.zeros((0, bins))
 
     def statistic(weights: FloatArray) -> FloatArray:
         with np.errstate(invalid="ignore"):
             return np.asarray(np.abs(weights @ gaps).sum(axis=1) / weights.sum(axis=1))
 
-    return bootstrapped("calibration error", statistic, len(positive), patient_id, rng, level, resamples)
+    return error_estimate(
+        bootstrapped("calibration error", statistic, len(positive), patient_id, rng, level, resamples)
+    )
+
+
+def error_estimate(estimate: Estimate) -> Estimate:
+    """A bootstrapped calibration error, without the interval where that does not hold the value.
+
+    Every resample adds an error by chance to the one there is. Near perfect calibration BCa then reads so far out in
+    the tail that its interval is narrow and lies beside the value, and beside the truth.
+    """
+    if not estimate.has_interval or estimate.low <= estimate.value <= estimate.high:
+        return estimate
+    note = "no interval: chance alone may explain the error, and resampling adds to it"
+    return replace(estimate, low=math.nan, high=math.nan, note=note)
 
 
 def calibration_fit(
@@ -186,7 +201,13 @@ def _logistic(
     return beta, patients / (patients - 1) * inverse @ (by_patient.T @ by_patient) @ inverse
 
 
-def _bins(prob: FloatArray, bins: int, strategy: str) -> IntArray:
+def bin_places(prob: FloatArray, bins: int, strategy: str) -> IntArray:
+    """(N,) number of the bin of each probability, by the strategies of `reliability_curve`.
+
+    A probability on the border of two bins is in the upper one of equal width, in the lower one of equal counts.
+
+    Raises: HounsfieldError for no bin or an unknown strategy.
+    """
     if bins < 1 or strategy not in ("quantile", "uniform"):
         raise HounsfieldError(f"expected bins >= 1, strategy 'quantile' or 'uniform'; got {bins}, {strategy!r}.")
     if strategy == "uniform" or not len(prob):

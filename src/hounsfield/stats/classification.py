@@ -17,7 +17,7 @@ from hounsfield.core.types import AnyArray, BoolArray, FloatArray, IntArray
 from hounsfield.stats.auc import weighted_auc
 from hounsfield.stats.bootstrap import WeightedStatistic
 from hounsfield.stats.estimate import Estimate, nothing
-from hounsfield.stats.inputs import binary_labels, class_codes, patient_codes, probabilities
+from hounsfield.stats.inputs import binary_labels, class_codes, class_probabilities, patient_codes, probabilities
 from hounsfield.stats.intervals import bootstrapped, mean_interval, share_interval
 
 
@@ -182,7 +182,7 @@ def macro_auc(
     Returns: the mean in [0, 1]; NaN and UndefinedMetric when a class has no case, or all cases.
     Source: Provost & Domingos, CeDER working paper IS-00-04, 2000, without their weights.
     """
-    codes, _ = _class_table(label, prob, classes)
+    codes, _ = class_probabilities(label, prob, classes)
     for k, name in enumerate(classes):
         if not (codes == k).any() or (codes == k).all():
             which = "positive" if not (codes == k).any() else "negative"
@@ -198,7 +198,7 @@ def weighted_macro_auc(
     label: npt.ArrayLike, prob: npt.ArrayLike, weights: FloatArray, *, classes: Sequence[Any]
 ) -> FloatArray:
     """`macro_auc` for (B, N) weightings of the cases, (B,); NaN where a weighting lacks a class."""
-    codes, table = _class_table(label, prob, classes)
+    codes, table = class_probabilities(label, prob, classes)
     each = [weighted_auc(codes == k, table[:, k], weights) for k in range(len(classes))]
     return np.asarray(np.mean(each, axis=0))
 
@@ -233,7 +233,7 @@ def multiclass_brier(
     resamples: int = 2000,
 ) -> Estimate:
     """Mean over cases of the summed squared differences over (N, C) class probabilities, in [0, 2]; as `brier`."""
-    codes, table = _class_table(label, prob, classes)
+    codes, table = class_probabilities(label, prob, classes)
     loss = np.sum((table - (codes[:, None] == np.arange(len(classes)))) ** 2, axis=1)
     return mean_interval(loss, rng=rng, patient_id=patient_id, level=level, resamples=resamples)
 
@@ -265,17 +265,6 @@ def _two_classes(label: npt.ArrayLike, predicted: npt.ArrayLike) -> tuple[AnyArr
     if positive.shape != called.shape:
         raise HounsfieldError(f"label and predicted have one value a case; got {len(positive)} and {len(called)}.")
     return positive, called
-
-
-def _class_table(label: npt.ArrayLike, prob: npt.ArrayLike, classes: Sequence[Any]) -> tuple[IntArray, FloatArray]:
-    codes, _, names = class_codes(label, label, classes=classes)
-    table = np.asarray(prob, dtype=np.float64)
-    if table.shape != (len(codes), len(names)):
-        raise HounsfieldError(
-            f"prob is cases by classes, {(len(codes), len(names))}; got shape {table.shape}. Order it as `classes`."
-        )
-    probabilities(table.ravel(), cases=table.size)
-    return codes, table
 
 
 def _counts(matrix: AnyArray) -> FloatArray:

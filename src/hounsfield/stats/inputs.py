@@ -105,6 +105,23 @@ def class_codes(
     return codes[: len(reference)], codes[len(reference) :], names
 
 
+def class_probabilities(
+    label: npt.ArrayLike, prob: npt.ArrayLike, classes: Sequence[Any]
+) -> tuple[IntArray, FloatArray]:
+    """(N,) positions of the labels in the list of C classes, and the (N, C) probabilities in its order.
+
+    Raises: HounsfieldError as `class_codes` and `probabilities`, and on another shape.
+    """
+    codes, _, names = class_codes(label, label, classes=classes)
+    table = np.asarray(prob, dtype=np.float64)
+    if table.shape != (len(codes), len(names)):
+        raise HounsfieldError(
+            f"prob is cases by classes, {(len(codes), len(names))}; got shape {table.shape}. Order it as `classes`."
+        )
+    probabilities(table.ravel(), cases=table.size)
+    return codes, table
+
+
 def patient_codes(patient_id: npt.ArrayLike | None, *, cases: int) -> tuple[IntArray, int]:
     """(N,) number of each case's patient, 0 to P - 1 in the order of the sorted identifiers, and P.
 

@@ -18,10 +18,10 @@ from hounsfield.guideline.out_of_fold import Maker, OutOfFold, out_of_fold, with
 from hounsfield.guideline.point_table import PointTable
 from hounsfield.guideline.score import manage
 from hounsfield.guideline.search import DecisionFitness, Found, chosen, decision, free_options, normalised, tables_found
+from hounsfield.guideline.size_term import size_classes, with_size
 from hounsfield.stats.auc import auc
 from hounsfield.stats.estimate import Estimate
 from hounsfield.stats.mcnemar import mcnemar
-from hounsfield.studies.optimisation import size_classes, with_size
 from hounsfield.studies.ti_rads_ways import TOLERANCE, makers, permuted_outcomes, searched
 
 PARTS = ("training", "test")
@@ -122,7 +122,7 @@ def gather(
     """
     train, (acr, ai) = parts[0], tables
     free = free_options(acr, train.features)
-    found = tables_found(searches, acr, free, train.features, train.label, train.size_cm)
+    found = tables_found(searches, acr, train.features, train.label, train.size_cm)
     ways = makers(acr)
     tries = min(WAY_RUNS, len(searches))
     points = _picked(train, acr, found, ways, seed, tries)

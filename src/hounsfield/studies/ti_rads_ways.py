@@ -16,14 +16,12 @@ from hounsfield.guideline.point_table import PointTable
 from hounsfield.guideline.search import (
     TI_RADS_ORDER,
     DecisionFitness,
-    chosen,
     decision,
     free_options,
     in_order,
     normalised,
-    run_many,
-    tables_found,
 )
+from hounsfield.guideline.way import Way, maker
 
 TOLERANCE = 0.001  # AUC; tables nearer than this to the best are near ties
 RULE_RUNS = 10  # searches in each fold for the two ways that choose among several; 100 would take an hour
@@ -36,7 +34,7 @@ def makers(acr: PointTable) -> dict[str, Maker]:
         "ordered": searched(acr, ordered=True),
         "strict": searched(acr, strict=True),
         "ordered and strict": searched(acr, ordered=True, strict=True),
-        "declared rule": _by_rule(acr),
+        "declared rule": maker(Way(runs=RULE_RUNS), acr),
         "FNA as fitness": _by_decision(acr),
     }
 
@@ -47,18 +45,6 @@ def searched(table: PointTable, *, ordered: bool = False, strict: bool = False) 
         area = AucFitness(features.matrix, features.override, label)
         search = optimise(area, table.points, free, rng=rng, repair=_repair(table, free, ordered))
         return normalised(search.points, table, free_options(table, features))
-
-    return make
-
-
-def _by_rule(table: PointTable) -> Maker:
-    def make(features: Features, label: FloatArray, size_cm: FloatArray, rng: np.random.Generator) -> IntArray:
-        free = free_options(table, features)
-        area = AucFitness(features.matrix, features.override, label)
-        searches = run_many(area, table, free, seeds=rng.integers(2**31, size=RULE_RUNS).tolist())
-        floor, _ = decision(table.points, table, features, label, size_cm)
-        found = tables_found(searches, table, free, features, label, size_cm)
-        return chosen(found, sensitivity=floor, tolerance=TOLERANCE).points
 
     return make
 
