@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import math
 import os
@@ -90,7 +91,7 @@ def test_each_names_the_engines_it_knows():
 
 def test_each_says_how_to_install_a_missing_engine():
     pytest.importorskip("joblib")
-    if "ray" in sys.modules:
+    if importlib.util.find_spec("ray"):
         pytest.skip("ray is installed here")
     with pytest.raises(errors.RunError, match=r"pip install 'hounsfield\[ray\]'"):
         engine.each(math.sqrt, [1.0], engine="ray")

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hounsfield.catalog.leakage import Leakage
+from hounsfield.catalog.splits.leakage import Leakage
 from hounsfield.core.errors import Problem, ProblemsError, StudyError
 from hounsfield.report.content import Anchor, ArmInfo, Example, ReportContent
 from hounsfield.report.write import write_report

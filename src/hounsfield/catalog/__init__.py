@@ -1,1 +1,1 @@
-"""From cases to cohorts and splits, and the proof that no patient stands on two sides of one."""
+"""A folder of DICOM -> catalog, cohort and splits, and the proof that no patient stands on two sides of one."""

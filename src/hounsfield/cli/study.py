@@ -119,5 +119,18 @@ def ti_rads(
         typer.echo(line)
 
 
+@app.command("tcia-labels")
+def tcia_labels(
+    out: Annotated[Path, typer.Option(help="Folder for tcia-labels.md and tcia-labels.csv.")],
+    rules: Annotated[Path | None, typer.Option(help="Rules of your own; the shipped ones by default.")] = None,
+) -> None:
+    """The label rules on the public index of series: how many each keeps, beside the published counts."""
+    from hounsfield.catalog.labels.rules import RADNET
+    from hounsfield.studies.tcia_labels import run_tcia_labels
+
+    for line in run_tcia_labels(out, rules=rules or RADNET):
+        typer.echo(line)
+
+
 def _listed(text: str) -> list[str]:
     return [item.strip() for item in text.split(",") if item.strip()]

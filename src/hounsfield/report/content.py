@@ -17,7 +17,7 @@ from hounsfield.core.types import BoolArray, FloatArray
 if TYPE_CHECKING:
     import pandas as pd
 
-    from hounsfield.catalog.leakage import Leakage
+    from hounsfield.catalog.splits.leakage import Leakage
     from hounsfield.report.detections import DetectionStudy
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hounsfield.catalog.leakage import Leakage
+    from hounsfield.catalog.splits.leakage import Leakage
 
 
 def leakage_section(proofs: Sequence[Leakage]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from hounsfield.catalog.match import matched_pairs
+from hounsfield.catalog.splits.match import matched_pairs
 from hounsfield.core.errors import StudyError
 
 

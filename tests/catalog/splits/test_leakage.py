@@ -7,8 +7,8 @@ import pickle
 import pandas as pd
 import pytest
 
-from hounsfield.catalog.leakage import leakage_of
-from hounsfield.catalog.split import k_fold
+from hounsfield.catalog.splits.leakage import leakage_of
+from hounsfield.catalog.splits.split import k_fold
 from hounsfield.core.errors import StudyError
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from hounsfield.catalog.balance import deal, shortage
+from hounsfield.catalog.splits.balance import deal, shortage
 from hounsfield.core.errors import StudyError
 from hounsfield.core.seeds import generator
 from hounsfield.core.types import IntArray

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedGroupKFold
 
-from hounsfield.catalog.split import assert_patients_apart, hold_out, k_fold, part_counts
+from hounsfield.catalog.splits.split import assert_patients_apart, hold_out, k_fold, part_counts
 from hounsfield.core.errors import StudyError
 
 # Wang et al., Comput Med Imaging Graph 2021;88:101814: training (validation included) and test nodules of each class.

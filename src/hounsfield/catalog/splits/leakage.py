@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 import pandas as pd
 
-from hounsfield.catalog.split import COLUMNS, PARTS
+from hounsfield.catalog.splits.split import COLUMNS, PARTS
 from hounsfield.core.errors import StudyError
 
 _ROUND = ["repetition", "fold"]

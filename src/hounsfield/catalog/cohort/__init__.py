@@ -1,0 +1,1 @@
+"""Catalog, rules and a table of outcomes -> cases, counted step by step."""

@@ -1,0 +1,1 @@
+"""DICOM -> DICOM without the patient (PS3.15 annex E)."""

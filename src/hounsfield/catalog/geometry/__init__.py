@@ -1,0 +1,1 @@
+"""Objects of a series -> its volumes: planes, spacing, gaps, phases."""

@@ -1,0 +1,1 @@
+"""The index of the Imaging Data Commons -> series chosen, downloaded and labelled."""

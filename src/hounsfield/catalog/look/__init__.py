@@ -1,0 +1,1 @@
+"""Catalog -> tables, outliers and thumbnails that a person looks at."""

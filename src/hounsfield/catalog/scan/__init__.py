@@ -1,0 +1,1 @@
+"""Files of an archive -> rows of objects and series in the catalog."""

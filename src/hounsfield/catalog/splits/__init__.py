@@ -1,0 +1,1 @@
+"""Cases -> parts and folds with every patient on one side, and the proof of it."""
