@@ -19,11 +19,13 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=HERE.parents[1] / "shared" / "data", help="folder of real data")
     data = parser.parse_args().data
     nodules = data / "lidc-nodules"
-    commands = [["training_step.py"], ["segmentation_export.py"], ["statistics_speed.py"]]
+    commands = [["training_step.py"], ["segmentation_export.py"], ["statistics_speed.py"], ["auc_loss.py"]]
+    commands += [["header_scan.py"], ["idc_labels.py"], ["lung_masks.py"]]
     if (nodules / "cases.csv").is_file():
         commands.insert(0, ["preparation.py", str(nodules)])
+        commands.append(["radiomics_speed.py", str(nodules)])
     else:
-        print("preparation.py left out: no lidc-nodules/cases.csv in the data folder (--data names another).")
+        print("preparation.py and radiomics_speed.py left out: no lidc-nodules/cases.csv in the data folder (--data names another).")
     status = 0
     for name, *arguments in commands:
         print(f"\n## {name}\n", flush=True)

@@ -98,4 +98,7 @@ def test_commands_are_one_function_each():
         "audit",
         "evaluate",
         "readers",
+        "fetch",
+        "lungs",
+        "radiomics",
     }

@@ -18,11 +18,16 @@ SHAPES = {
     "dilated_unet": [(3, 2, 32, 32, 32)],
     "cascade": [(3, 2), (3, 2, 32, 32, 32)],
     "multitask_unet": [(3, 2), (3, 2, 32, 32, 32)],
+    "resnet3d": [(3, 2)],
+    "dual_path": [(3, 2)],
 }
+# Settings where the defaults are too large for a quick test, and networks that look at a second cube, on another grid.
+SETTINGS = {"resnet3d": {"width": 8}, "dual_path": {"local": {"width": 8}, "lungs": {"depth": 10, "width": 4}}}
+LUNGS = torch.rand(3, 1, 24, 40, 40, generator=torch.Generator().manual_seed(2)) * 2 - 1
 
 
 def outputs(network, image=IMAGE):
-    result = network(image)
+    result = network(image, LUNGS) if type(network).__name__ == "DualPath" else network(image)
     return list(result) if isinstance(result, tuple) else [result]
 
 
@@ -32,7 +37,8 @@ def test_all_networks_are_walked():
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_shape_gradient_seed_and_storage(name, tmp_path):
-    network = nets.build(name, seed=7)
+    settings = SETTINGS.get(name)
+    network = nets.build(name, settings, seed=7)
     result = outputs(network.train())
     assert [tuple(value.shape) for value in result] == SHAPES[name]
     sum(value.square().sum() for value in result).backward()
@@ -42,7 +48,7 @@ def test_shape_gradient_seed_and_storage(name, tmp_path):
     assert silent == []
 
     state = torch.random.get_rng_state()
-    fresh, same, other = (nets.build(name, seed=seed) for seed in (7, 7, 8))
+    fresh, same, other = (nets.build(name, settings, seed=seed) for seed in (7, 7, 8))
     assert torch.equal(state, torch.random.get_rng_state())
     assert all(torch.equal(a, b) for a, b in zip(fresh.parameters(), same.parameters(), strict=True))
     assert not all(torch.equal(a, b) for a, b in zip(fresh.parameters(), other.parameters(), strict=True))

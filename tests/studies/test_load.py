@@ -7,7 +7,7 @@ import yaml
 
 from hounsfield.core.errors import ProblemsError, StudyError
 from hounsfield.studies import load
-from hounsfield.studies.rules import known_features
+from hounsfield.studies.rules_inputs import known_features
 
 
 @pytest.fixture

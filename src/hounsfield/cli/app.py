@@ -17,7 +17,21 @@ import typer
 from typer.main import get_command
 
 from hounsfield import __version__
-from hounsfield.cli import audit, check, demo, evaluate, guideline, predict, readers, study
+from hounsfield.cli import (
+    audit,
+    catalog,
+    check,
+    demo,
+    evaluate,
+    fetch,
+    guideline,
+    lungs,
+    predict,
+    radiomics,
+    readers,
+    study,
+    weights,
+)
 from hounsfield.core.errors import HounsfieldError
 
 _STOPPED = 130  # what shells report of a program ended by Ctrl-C
@@ -35,8 +49,13 @@ app.command()(demo.demo)
 app.command()(evaluate.evaluate)
 app.command()(audit.audit)
 app.command()(readers.readers)
+app.command()(fetch.fetch)
+app.command()(lungs.lungs)
+app.command()(radiomics.radiomics)
+app.add_typer(catalog.app, name="catalog")
 app.add_typer(study.app, name="study")
 app.add_typer(guideline.app, name="guideline")
+app.add_typer(weights.app, name="weights")
 
 
 @app.callback(invoke_without_command=True)

@@ -23,13 +23,17 @@ from hounsfield.core.content import sha256_of
 from hounsfield.core.errors import RunError
 from hounsfield.core.progress import Progress, silent
 from hounsfield.core.seeds import derive
-from hounsfield.data.augment import augment
+from hounsfield.data.augment_affine import augmented
 from hounsfield.data.batches import Tensors, shuffled
+from hounsfield.data.two_class_sampler import two_class_batches
 from hounsfield.fit.checkpoint import Checkpoint, Named, load, save
 from hounsfield.fit.hardware import Hardware, choose, freed_memory_kept
 from hounsfield.fit.schedule import Schedule, epochs_without_gain, schedule_of
 from hounsfield.fit.tasks import Outputs, Task
 from hounsfield.fit.training import Training
+from hounsfield.nets.freezing import rate_groups
+
+_OPTIMISERS: dict[str, Any] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
 @dataclass(frozen=True)
@@ -68,10 +72,7 @@ def train(
     Raises: RunError when a part does not fit the task, the loss is not a number, no epoch may be chosen, or `folder`
         holds another training's checkpoint.
     """
-    task.check(training, "training")
-    task.check(validation, "validation")
-    if len(validation) == 0:
-        raise RunError("the validation part is empty, and it chooses the epoch; give it at least one case.")
+    _check(task, training, validation, config)
     steps = config.epochs * math.ceil(len(training) / config.batch_size)
     run = _Run(network, task, training, validation, config, seed, choose(config, steps=steps))
     fingerprint = run.fingerprint() if folder is not None else ""
@@ -90,6 +91,18 @@ def train(
     if folder is not None and not (found and found.finished):
         save(run.checkpoint(fingerprint, finished=True), folder)
     return run.fitted()
+
+
+def _check(task: Task, training: Tensors, validation: Tensors, config: Training) -> None:
+    task.check(training, "training")
+    task.check(validation, "validation")
+    if config.loss != task.loss_name:
+        raise RunError(
+            f"the settings ask for the loss '{config.loss}', and this stage learns the class by '{task.loss_name}'; "
+            "take loss out of its settings, or train an arm whose stage takes a loss by name."
+        )
+    if len(validation) == 0:
+        raise RunError("the validation part is empty, and it chooses the epoch; give it at least one case.")
 
 
 class _Run:
@@ -124,9 +137,11 @@ class _Run:
         # Channels last is the layout the convolution kernels of both CPU and GPU work in: no re-ordering each step.
         # (torch's type stubs know only the two-dimensional memory formats.)
         self.network.to(self.fabric.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-        trained = [weight for weight in self.network.parameters() if weight.requires_grad]
-        adam = torch.optim.Adam(
-            trained, lr=self.config.learning_rate, weight_decay=self.config.weight_decay, fused=True
+        adam = _OPTIMISERS[self.config.optimiser](
+            rate_groups(self.network, self.config.rates),
+            lr=self.config.learning_rate,
+            weight_decay=self.config.weight_decay,
+            fused=True,
         )
         # With torch's own random numbers dropout draws the same whether compiled or not.
         options: Any = {"fallback_random": True}
@@ -152,29 +167,47 @@ class _Run:
 
     def _pass(self, epoch: int) -> tuple[float, float]:
         generator = torch.Generator().manual_seed(derive(self.seed, "cases", epoch))
-        batches = shuffled(len(self.training), self.config.batch_size, generator)
+        batches = self._batches(generator)
         self.called.train()
-        total, rate = torch.zeros((), device=self.fabric.device), 0.0
+        self.task.begin_epoch()
+        total, seen, rate = torch.zeros((), device=self.fabric.device), 0, 0.0
         for step, index in enumerate(batches):
             rate = self.schedule.rate(epoch + step / len(batches), self.gains())
             for group in self.adam.param_groups:
-                group["lr"] = rate
-            batch = augment(self.training.take(index), self.config.augmentation, generator)
+                group["lr"] = rate * group["factor"]
+            batch = augmented(self.training.take(index), self.config.augmentation, generator)
+            learns = self.task.learns_from(batch)
             self.adam.zero_grad(set_to_none=True)
             # One graph is compiled, that of a whole batch; a smaller last one takes the network as it is.
             network = self.called if len(index) == self.config.batch_size else self.network
             with self.fabric.autocast():
                 loss = self.task.loss(network, batch)
+            if not learns:
+                # Adam moves weights by decay and momentum even where the gradient is zero: no step at all.
+                continue
             self.fabric.backward(loss)
             self.adam.step()
             total += loss.detach() * len(index)
-        mean = float(total) / len(self.training)
+            seen += len(index)
+        if seen == 0:
+            raise RunError(
+                f"no batch of epoch {epoch} could be learnt from: each held one class only. Use sampler: two_class, "
+                "or a larger batch_size."
+            )
+        mean = float(total) / seen
         if not math.isfinite(mean):
             raise RunError(
                 f"the training loss of epoch {epoch} is {mean}; lower learning_rate (now {rate:g}) or "
                 "check the cubes for NaN."
             )
         return mean, rate
+
+    def _batches(self, generator: torch.Generator) -> list[torch.Tensor]:
+        if self.config.sampler == "shuffled":
+            return shuffled(len(self.training), self.config.batch_size, generator)
+        if self.training.label is None:
+            raise RunError("sampler: two_class takes labels, and this stage has none; use sampler: shuffled.")
+        return two_class_batches(self.training.label, self.config.batch_size, generator)
 
     def _validate(self) -> Outputs:
         self.network.eval()
@@ -214,11 +247,13 @@ class _Run:
         if not found.finished:
             self.network.load_state_dict(found.weights)
             groups = self.adam.state_dict()["param_groups"]
+            weights = [weight for group in self.adam.param_groups for weight in group["params"]]
             # The moments take the memory layout of their weights, which the file does not keep: the fused step walks
             # through raw memory, and another layout would mix the values up.
             state = {
                 index: {name: _laid_out_as(weight, value) for name, value in found.adam[index].items()}
-                for index, weight in enumerate(self.adam.param_groups[0]["params"])
+                for index, weight in enumerate(weights)
+                if index in found.adam  # a weight that no step has reached has no moments
             }
             self.adam.load_state_dict({"state": state, "param_groups": groups})
 

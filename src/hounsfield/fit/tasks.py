@@ -29,6 +29,13 @@ Outputs = dict[str, torch.Tensor]
 class Task(Protocol):
     """What the training loop asks of a task; `network` is any callable from images to the network's outputs."""
 
+    @property
+    def loss_name(self) -> str: ...
+
+    def begin_epoch(self) -> None: ...
+
+    def learns_from(self, batch: Tensors) -> bool: ...
+
     def check(self, part: Tensors, name: str) -> None: ...
 
     def loss(self, network: Any, batch: Tensors) -> torch.Tensor: ...
@@ -40,8 +47,24 @@ class Task(Protocol):
     def rank(self, metrics: Mapping[str, float]) -> tuple[float, ...]: ...
 
 
+class _EveryBatch:
+    """A task that learns from every batch and remembers nothing of the one before."""
+
+    @property
+    def loss_name(self) -> str:
+        """The loss of the class, as settings name it."""
+        return "cross_entropy"
+
+    def begin_epoch(self) -> None:
+        """Called before the first batch of an epoch."""
+
+    def learns_from(self, batch: Tensors) -> bool:
+        """Whether the loss of this batch gives a gradient; where it does not, the optimiser makes no step."""
+        return True
+
+
 @dataclass(frozen=True)
-class SegmentTask:
+class SegmentTask(_EveryBatch):
     """Learns the mask by the squared Dice loss."""
 
     def check(self, part: Tensors, name: str) -> None:
@@ -61,7 +84,7 @@ class SegmentTask:
 
 
 @dataclass(frozen=True)
-class ClassifyTask:
+class ClassifyTask(_EveryBatch):
     """Learns the class by cross-entropy, from the raw cube or from the cube under its mask."""
 
     classes: int = 2
@@ -94,7 +117,7 @@ class ClassifyTask:
 
 
 @dataclass(frozen=True)
-class BothTask:
+class BothTask(_EveryBatch):
     """Learns class and mask at once: cascade in the joint stage, or multi-task network.
 
     An epoch whose validation Dice lies below `dice_floor` is never chosen; the loop ends at such an epoch.

@@ -26,11 +26,17 @@ from hounsfield.core.content import sha256_of, sha256_of_file
 from hounsfield.core.errors import BundleError
 from hounsfield.core.types import AnyArray
 from hounsfield.data.preparation import Preparation
+from hounsfield.infer.inputs import Inputs
 from hounsfield.tables.cells import as_text
 
 FORMAT = 1
 
-Kind = Literal["features", "raw", "expert_mask", "auto_mask", "joint", "multitask", "transfer", "fusion"]
+# fmt: off
+Kind = Literal[
+    "features", "raw", "expert_mask", "auto_mask", "joint", "multitask", "transfer", "fusion",
+    "radiomics", "network", "two_inputs",
+]
+# fmt: on
 
 
 class _Part(BaseModel):
@@ -62,6 +68,7 @@ class MemberCard(_Part):
     seed: int
     networks: dict[str, NetworkPart] = {}
     features: dict[str, list[str]] = {}  # feature models: part and the names of what it is fed
+    classifiers: dict[str, str] = {}  # kind of these parts as `nets.table_models` knows it; logistic when not said
 
 
 class BundleCard(_Part):
@@ -82,6 +89,8 @@ class BundleCard(_Part):
     fill: Literal["zero", "air"] = "zero"
     flips: bool = False
     preparation: Preparation
+    inputs: Inputs = Inputs()
+    lungs: Literal["image", "mask"] = "image"
     operating_point: OperatingPoint | None = None  # two classes only; otherwise the most probable class
     members: list[MemberCard]
     made_with: str = __version__

@@ -17,6 +17,7 @@ from hounsfield.core.types import FloatArray
 from hounsfield.data.prepare import PreparedSet, prepare_cases
 from hounsfield.infer.bundle import Bundle, BundleCard
 from hounsfield.infer.device import device_of
+from hounsfield.infer.inputs import Gathered, gather
 from hounsfield.infer.measure import MeasureCubes, outline
 from hounsfield.infer.model import Cubes, Output, mean_output, models_of
 from hounsfield.stats.overlap import assd, dice
@@ -46,11 +47,17 @@ def predict_cases(
     device = device_of(device)
     usable, aside = _usable(bundle.card, read_cases(cases).cases())
     with tempfile.TemporaryDirectory(prefix="hounsfield-") as cache:
+        extra = gather(
+            usable, bundle.card.inputs, Path(cache), lungs=[bundle.card.lungs], workers=workers, progress=progress
+        )
+        aside += extra.set_aside
+        usable = [case for case in usable if case.case_id in set(extra.case_ids)]
         prepared = prepare_cases(usable, bundle.card.preparation, Path(cache), workers=workers, progress=progress)
     aside += prepared.set_aside
     if not len(prepared):
         raise ProblemsError("no case could be prepared:", aside[:20])
-    output = predict_prepared(bundle, prepared, device=device, progress=progress)
+    extra = extra.only([case.case_id for case in prepared.cases])
+    output = predict_prepared(bundle, prepared, extra, device=device, progress=progress)
     frame = _frame(bundle.card, prepared, output)
     path = out / "predictions.parquet"
     classes = {bundle.card.target: bundle.card.classes}
@@ -89,17 +96,24 @@ def _write_aside(aside: list[Problem], path: Path) -> None:
 
 
 def predict_prepared(
-    bundle: Bundle, prepared: PreparedSet, *, device: str = "auto", progress: Progress = silent
+    bundle: Bundle,
+    prepared: PreparedSet,
+    extra: Gathered | None = None,
+    *,
+    device: str = "auto",
+    progress: Progress = silent,
 ) -> Output:
     """Mean output of the bundle's members on prepared cases, in their order.
 
+    Args:
+        extra: what the bundle's `inputs` name, of the same cases in the same order; None where they name nothing.
     Raises: BundleError when the bundle needs an expert's outline and a case has none.
     """
     card = bundle.card
     without = [case.case_id for case, has in zip(prepared.cases, prepared.has_mask, strict=True) if not has]
     if card.needs_mask and without:
         raise _no_outline(card, len(without), without[0])
-    cubes = _cubes(prepared, with_masks=not without)
+    cubes = _cubes(prepared, extra, with_masks=not without)
     measure = MeasureCubes(card.preparation)
     models = models_of(bundle)
     outputs = [
@@ -116,8 +130,9 @@ def decisions(card: BundleCard, prob: FloatArray) -> list[str]:
     return [card.classes[int(positive)] for positive in prob[:, -1] >= card.operating_point.threshold]
 
 
-def _cubes(prepared: PreparedSet, *, with_masks: bool) -> Cubes:
-    return Cubes(prepared.images, prepared.masks if with_masks else None, prepared.table())
+def _cubes(prepared: PreparedSet, extra: Gathered | None, *, with_masks: bool) -> Cubes:
+    table = prepared.table() | (dict(extra.table) if extra else {})
+    return Cubes(prepared.images, prepared.masks if with_masks else None, table, extra.lungs if extra else {})
 
 
 def _frame(card: BundleCard, prepared: PreparedSet, output: Output) -> pd.DataFrame:

@@ -18,8 +18,11 @@ from hounsfield.core.errors import BundleError, MaskError
 from hounsfield.core.types import AnyArray, FloatArray
 from hounsfield.infer.bundle import Bundle, BundleCard, Member, NetworkPart
 from hounsfield.infer.measure import MeasureCubes
+from hounsfield.nets import table_models
 from hounsfield.nets.apply import apply
+from hounsfield.nets.apply_two import apply_two
 from hounsfield.nets.feature_model import FeatureModel, log_odds, names_of
+from hounsfield.nets.table_models import TableModel
 
 IMAGE, SEGMENTER, FEATURES, MIX = "image", "segmenter", "features", "mix"  # names of the parts of a member
 
@@ -31,12 +34,14 @@ class Cubes:
     Attributes:
         image: (N, z, y, x) float32 scaled to [-1, 1].
         mask: (N, z, y, x) expert's outline on the same grid, or None.
-        table: features measured on the expert's outline, (N,) each; empty without one.
+        table: features, (N,) each: measured on the expert's outline, where there is one, and those of `inputs`.
+        lungs: (N, z, y, x) scaled to [-1, 1], by content: image or mask; empty where no model needs them.
     """
 
     image: FloatArray
     mask: AnyArray | None = None
     table: Mapping[str, FloatArray] = field(default_factory=dict)
+    lungs: Mapping[str, AnyArray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -57,16 +62,18 @@ class Model:
         features: FEATURES is fed the measured features, MIX the log odds of FEATURES and IMAGE.
         mask: whose outline the features are measured on.
         image_kind: of a fusion, the kind of the arm that IMAGE was trained as: it is fed what it was trained on.
+        lungs: content of the lungs that a network of two inputs was trained on.
     """
 
     kind: str
     classes: int
     networks: Mapping[str, nn.Module]
-    features: Mapping[str, FeatureModel]
+    features: Mapping[str, TableModel]
     mask: str = "expert"
     fill: str = "zero"
     flips: bool = False
     image_kind: str | None = None
+    lungs: str = "image"
 
     def predict(self, cubes: Cubes, *, measure: MeasureCubes, device: str = "auto", batch_size: int = 32) -> Output:
         """Applies the model.
@@ -79,7 +86,7 @@ class Model:
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         soft = self._soft(cubes, device, batch_size)
-        if self.kind == "features":
+        if self.kind in ("features", "radiomics"):
             return Output(self._feature_prob(cubes, soft, measure), soft)
         image_prob, own = self._image_prob(cubes, device, batch_size)
         drawn = own if own is not None else soft
@@ -98,8 +105,10 @@ class Model:
         return None if mask is None else mask.numpy()
 
     def _image_prob(self, cubes: Cubes, device: str, batch_size: int) -> tuple[FloatArray, FloatArray | None]:
-        laid = None
-        if (self.image_kind or self.kind) == "expert_mask":
+        laid, kind = None, self.image_kind or self.kind
+        if kind == "two_inputs":
+            return self._two_inputs_prob(cubes, device), None
+        if kind == "expert_mask":
             if cubes.mask is None:
                 raise MaskError("this model was trained under an expert's outline and the cases have none; add masks.")
             laid = _tensor(cubes.mask)
@@ -115,6 +124,16 @@ class Model:
         if found.prob is None:
             raise BundleError("the part 'image' of this bundle gives no class; the bundle is damaged.")
         return found.prob.double().numpy(), None if found.mask is None else found.mask.numpy()
+
+    def _two_inputs_prob(self, cubes: Cubes, device: str) -> FloatArray:
+        if self.lungs not in cubes.lungs:
+            raise MaskError("this model sees the lungs beside the lesion and the cases have none; give whole chest CT.")
+        network = _placed(self.networks[IMAGE], device)
+        lungs = torch.from_numpy(cubes.lungs[self.lungs])[:, None]
+        found = apply_two(network, _tensor(cubes.image), lungs, flips=self.flips).prob
+        if found is None:
+            raise BundleError("the part 'image' of this bundle gives no class; the bundle is damaged.")
+        return np.asarray(found.double().numpy())
 
     def _feature_prob(self, cubes: Cubes, soft: FloatArray | None, measure: MeasureCubes) -> FloatArray:
         if self.mask == "auto":
@@ -151,9 +170,12 @@ def assemble(
     networks: Mapping[str, NetworkPart],
     features: Mapping[str, list[str]],
     weights: Mapping[str, Mapping[str, AnyArray]],
-) -> tuple[dict[str, nn.Module], dict[str, FeatureModel]]:
+    classifiers: Mapping[str, str] | None = None,
+) -> tuple[dict[str, nn.Module], dict[str, TableModel]]:
     """Networks and feature models with their stored weights.
 
+    Args:
+        classifiers: kind of each feature model; logistic where not said.
     Raises: BundleError when weights and description do not belong together.
     """
     built, fitted = {}, {}
@@ -163,14 +185,16 @@ def assemble(
             network.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in weights[part].items()})
             built[part] = network.eval()
         for part, fed in features.items():
-            fitted[part] = FeatureModel(tuple(fed), **weights[part])
+            fitted[part] = table_models.build((classifiers or {}).get(part, "logistic"), tuple(fed), weights[part])
             _require_shapes(fitted[part])
     except (RuntimeError, KeyError, TypeError, ValueError) as error:  # ValueError: settings that no network takes
         raise BundleError("the stored weights do not fit their networks; copy the folder anew.") from error
     return built, fitted
 
 
-def _require_shapes(model: FeatureModel) -> None:
+def _require_shapes(model: TableModel) -> None:
+    if not isinstance(model, FeatureModel):
+        return
     count = len(model.features)
     sides = [getattr(model, name).shape for name in ("low", "high", "mean", "scale")]
     if any(side != (count,) for side in sides) or model.weight.shape != (len(model.bias), count):
@@ -178,7 +202,8 @@ def _require_shapes(model: FeatureModel) -> None:
 
 
 def _model(card: BundleCard, member: Member) -> Model:
-    networks, features = assemble(member.card.networks, member.card.features, member.weights)
+    own = member.card
+    networks, features = assemble(own.networks, own.features, member.weights, own.classifiers)
     missing = _parts_needed(card) - set(networks) - set(features)
     if missing:
         raise BundleError(f"a member lacks the part '{min(missing)}'; the bundle is damaged, copy it anew.")
@@ -191,11 +216,12 @@ def _model(card: BundleCard, member: Member) -> Model:
         fill=card.fill,
         flips=card.flips,
         image_kind=card.image_kind,
+        lungs=card.lungs,
     )
 
 
 def _parts_needed(card: BundleCard) -> set[str]:
-    needed = {"features": {FEATURES}, "fusion": {IMAGE, FEATURES, MIX}}.get(card.kind, {IMAGE})
+    needed = {"features": {FEATURES}, "radiomics": {FEATURES}, "fusion": {IMAGE, FEATURES, MIX}}.get(card.kind, {IMAGE})
     return needed | ({SEGMENTER} if card.kind in ("features", "fusion") and card.mask == "auto" else set())
 
 

@@ -14,11 +14,13 @@ import pandas as pd
 
 from hounsfield.core.types import AnyArray
 from hounsfield.infer.bundle import BundleCard, MemberCard, OperatingPoint, write_bundle
+from hounsfield.infer.inputs import OF_THE_CASE, RADIOMIC, Inputs
 from hounsfield.stats.operating_point import youden
 from hounsfield.studies.card import model_card
 from hounsfield.studies.cohort import Cohort
-from hounsfield.studies.pieces import Unit, parts_of_piece, read_weights
-from hounsfield.studies.study import Study
+from hounsfield.studies.piece_files import parts_of_piece, piece_weights
+from hounsfield.studies.pieces import Unit
+from hounsfield.studies.study import Arm, Study
 
 FIRST = 0  # repetition whose models a bundle holds: further ones only show how much a split matters
 
@@ -56,10 +58,12 @@ def _members(
     members, weights = [], []
     for unit in units:
         piece = out / "pieces" / unit.name / target / arm
-        networks, features = parts_of_piece(piece)
+        networks, features, classifiers = parts_of_piece(piece)
         place = {"repetition": unit.repetition, "fold": unit.fold, "seed": unit.seed}
-        members.append(MemberCard(file="", sha256="", networks=networks, features=features, **place))
-        weights.append(read_weights(piece))
+        members.append(
+            MemberCard(file="", sha256="", networks=networks, features=features, classifiers=classifiers, **place)
+        )
+        weights.append(piece_weights(piece))
     return members, weights
 
 
@@ -83,10 +87,21 @@ def _card(
         fill=study.networks.fill,
         flips=study.networks.flips,
         preparation=study.preparation,
+        inputs=_inputs(study, how),
+        lungs=how.lungs,
         operating_point=_operating_point(rows, list(merged)),
         members=members,
         trained_on=learnt,
     )
+
+
+def _inputs(study: Study, arm: Arm) -> Inputs:
+    """Of the study's inputs those that the arm is fed: nobody shall give lungs to a model that never looks at them."""
+    fed = [feature.split()[-1] for feature in arm.features]
+    asked = {"lungs": arm.kind == "two_inputs", "radiomics": arm.kind == "radiomics"}
+    asked["radiomics"] |= any(name.startswith(RADIOMIC) for name in fed)
+    asked["covariates"] = any(name.startswith(OF_THE_CASE) for name in fed)
+    return Inputs(**{name: getattr(study.inputs, name) for name, wanted in asked.items() if wanted})
 
 
 def _operating_point(rows: pd.DataFrame, classes: list[str]) -> OperatingPoint | None:

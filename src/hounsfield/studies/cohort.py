@@ -8,17 +8,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from hounsfield.catalog.split import PARTS, assert_patients_apart, hold_out, k_fold
+from hounsfield.catalog.splits.nested import nested
+from hounsfield.catalog.splits.split import PARTS, assert_patients_apart, hold_out, k_fold
 from hounsfield.core.content import sha256_of
 from hounsfield.core.errors import Problem, ProblemsError, StudyError
 from hounsfield.core.progress import Progress
 from hounsfield.core.registry import nearest
 from hounsfield.core.types import BoolArray, FloatArray, IntArray
 from hounsfield.data.prepare import PreparedSet, prepare_cases
+from hounsfield.infer.inputs import Gathered, Inputs, gather
 from hounsfield.studies.study import Study, Target
 from hounsfield.tables.cases import Case, read_cases
 from hounsfield.tables.cells import as_text
@@ -35,8 +38,9 @@ class Cohort:
         prepared: cubes, masks and features in the order of the cases.
         labels: target: (N,) class index, NO_CLASS where the case belongs to none of the target's classes.
         ratings: (N, A) readers' ratings scaled to [0, 1], NaN where missing; None without any.
-        split: rows of `catalog.split` for these cases.
+        split: rows of a split for these cases.
         set_aside: what was left out, and why.
+        extra: what the study's `inputs` name; None where they name nothing.
     """
 
     prepared: PreparedSet
@@ -44,6 +48,12 @@ class Cohort:
     ratings: FloatArray | None
     split: pd.DataFrame
     set_aside: tuple[Problem, ...]
+    extra: Gathered | None = None
+
+    def table(self, keep: BoolArray) -> dict[str, FloatArray]:
+        """Features of the cases of `keep` by name: measured by preparation, and those of the study's inputs."""
+        more = {} if self.extra is None else {name: values[keep] for name, values in self.extra.table.items()}
+        return self.prepared.table(keep) | more
 
     @property
     def cases(self) -> tuple[Case, ...]:
@@ -73,7 +83,11 @@ class Cohort:
         ids = [case.case_id for case in self.cases]
         labels = {name: values.tolist() for name, values in self.labels.items()}
         ratings = None if self.ratings is None else sha256_of(self.ratings)
-        return sha256_of([ids, sha256_of(self.prepared.images), sha256_of(self.prepared.masks), labels, ratings])
+        parts = [ids, sha256_of(self.prepared.images), sha256_of(self.prepared.masks), labels, ratings]
+        if self.extra is not None:
+            parts.append({name: sha256_of(values) for name, values in self.extra.table.items()})
+            parts.append({name: sha256_of(grid) for name, grid in self.extra.lungs.items()})
+        return sha256_of(parts)
 
 
 def make_cohort(
@@ -92,13 +106,21 @@ def make_cohort(
     table = read_cases(cases_path)
     _require_columns(study, table.frame)
     wanted, aside = _usable(study, table.cases())
+    extra = None
+    if study.inputs != Inputs():
+        contents = sorted({arm.lungs for arm in study.arms.values() if arm.kind == "two_inputs"})
+        options: dict[str, Any] = {"workers": workers, "engine": engine, "progress": progress}
+        extra = gather(wanted, study.inputs, cache, lungs=contents, **options)
+        aside += list(extra.set_aside)
+        wanted = [case for case in wanted if case.case_id in set(extra.case_ids)]
     prepared = prepare_cases(wanted, study.preparation, cache, workers=workers, engine=engine, progress=progress)
     aside += list(prepared.set_aside)
     if not len(prepared):
         raise ProblemsError("no case could be prepared:", aside[:_SHOWN])
     labels = {name: _indices(prepared.cases, target) for name, target in study.targets.items()}
     ratings = _ratings(study, prepared.cases)
-    return Cohort(prepared, labels, ratings, _split(study, prepared.cases), tuple(aside))
+    extra = None if extra is None else extra.only([case.case_id for case in prepared.cases])
+    return Cohort(prepared, labels, ratings, _split(study, prepared.cases), tuple(aside), extra)
 
 
 def _usable(study: Study, cases: list[Case]) -> tuple[list[Case], list[Problem]]:
@@ -187,6 +209,8 @@ def _split(study: Study, cases: tuple[Case, ...]) -> pd.DataFrame:
         return k_fold(
             frame, label=column, seed=0, folds=how.folds, validation=how.validation, repetitions=how.repetitions
         )
+    if how.kind == "nested":
+        return nested(frame, label=column, seed=0, test=how.test, folds=how.folds, repetitions=how.repetitions)
     return hold_out(frame, label=column, seed=0, test=how.test, validation=how.validation, repetitions=how.repetitions)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hounsfield.catalog.leakage import Leakage, leakage_of
+from hounsfield.catalog.splits.leakage import Leakage, leakage_of
 from hounsfield.core.errors import TableError
 from hounsfield.core.manifest import environment
 from hounsfield.core.registry import nearest

@@ -13,7 +13,8 @@ from hounsfield.core.types import FloatArray
 from hounsfield.infer.measure import MeasureCubes
 from hounsfield.report.content import Example
 from hounsfield.studies.cohort import Cohort
-from hounsfield.studies.pieces import Unit, cubes_of, load_piece
+from hounsfield.studies.piece_files import load_piece
+from hounsfield.studies.pieces import Unit, cubes_of
 from hounsfield.studies.study import Study
 
 _EACH = 4  # of the worst and of the best

@@ -17,7 +17,7 @@ from hounsfield.core.errors import RunError
 from hounsfield.core.manifest import environment
 from hounsfield.studies.cohort import Cohort
 from hounsfield.studies.load import dump
-from hounsfield.studies.pieces import read_json
+from hounsfield.studies.piece_files import read_json
 from hounsfield.studies.study import Study
 
 # Keys of a study and of an arm that show in the report and change no prediction.

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from hounsfield.catalog.split import PARTS, TEST, TRAIN, VALIDATION
+from hounsfield.catalog.splits.split import PARTS, TEST, TRAIN, VALIDATION
 from hounsfield.core.progress import Progress, silent
 from hounsfield.core.seeds import derive
 from hounsfield.phantom.cubes import CubeConfig, CubeSet, clean_cubes, confounder_cubes, draw_cubes

@@ -38,7 +38,8 @@ from hounsfield.studies.phantom_cases import (
 from hounsfield.studies.phantom_page import page
 from hounsfield.studies.phantom_results import PhantomResult, mask_values, predict_cubes, result_of, table_of
 from hounsfield.studies.phantom_verdicts import judge
-from hounsfield.studies.pieces import Unit, load_piece, settings_of, tensors
+from hounsfield.studies.piece_files import load_piece
+from hounsfield.studies.pieces import Unit, settings_of, tensors
 from hounsfield.studies.runner import Machine, piece_folder, run_study
 from hounsfield.studies.study import Study
 from hounsfield.tables.predictions import read_predictions

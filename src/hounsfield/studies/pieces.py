@@ -1,40 +1,41 @@
 """One piece of a run: one arm trained on one fold with one seed, and what it predicts for validation and test.
 
-A piece is a folder that is there whole or not at all: `predictions.parquet`, `weights.safetensors`, `member.json`
-(what networks and features the weights belong to) and `history.json`. A run is resumed by skipping the pieces it has.
+A piece is stored as a folder (`piece_files`); a run is resumed by skipping the pieces it has.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from safetensors.numpy import load_file, save_file
 from torch import nn
 
-from hounsfield import nets
-from hounsfield.core.atomic import atomic_folder, write_json
 from hounsfield.core.errors import StudyError
 from hounsfield.core.seeds import derive
-from hounsfield.core.types import AnyArray, BoolArray, FloatArray
+from hounsfield.core.types import AnyArray, BoolArray, FloatArray, IntArray
 from hounsfield.data.batches import Tensors
+from hounsfield.data.two_inputs import TwoInputs
 from hounsfield.fit.arrangements import ArrangementSettings, Stages, train_arm
 from hounsfield.fit.features import fit_features
-from hounsfield.infer.bundle import NetworkPart
+from hounsfield.fit.named import train_network
+from hounsfield.fit.selection import Selection, fit_selected
+from hounsfield.fit.training import CLASSIFIER
+from hounsfield.infer.inputs import RADIOMIC
 from hounsfield.infer.measure import MeasureCubes
-from hounsfield.infer.model import FEATURES, IMAGE, MIX, SEGMENTER, Cubes, Model, assemble, mixer_table
+from hounsfield.infer.model import FEATURES, IMAGE, MIX, SEGMENTER, Cubes, Model, mixer_table
+from hounsfield.infer.weights import read_weights
 from hounsfield.nets.dilated_unet import DilatedUnetConfig
 from hounsfield.nets.feature_model import FeatureModel
 from hounsfield.nets.nodule_classifier import NoduleClassifierConfig
-from hounsfield.nets.registry import networks
 from hounsfield.stats.overlap import assd, dice
 from hounsfield.studies.cohort import Cohort
+from hounsfield.studies.piece_files import Trained, model_of
 from hounsfield.studies.study import Arm, Study
 
 
@@ -49,14 +50,6 @@ class Unit:
     @property
     def name(self) -> str:
         return f"r{self.repetition}-f{self.fold}-s{self.seed}"
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What training an arm gives: the model, the histories of its stages by name."""
-
-    model: Model
-    histories: Mapping[str, list[dict[str, Any]]]
 
 
 @dataclass
@@ -108,7 +101,8 @@ def cubes_of(cohort: Cohort, keep: BoolArray) -> Cubes:
     """The cases of `keep` as a model predicts them."""
     has_mask = bool(cohort.prepared.has_mask[keep].all())
     masks = cohort.prepared.masks[keep] if has_mask else None
-    return Cubes(cohort.prepared.images[keep], masks, cohort.prepared.table(keep))
+    lungs = {} if cohort.extra is None else {name: grid[keep] for name, grid in cohort.extra.lungs.items()}
+    return Cubes(cohort.prepared.images[keep], masks, cohort.table(keep), lungs)
 
 
 def train_piece(bench: Bench, name: str, arm: Arm) -> Trained:
@@ -117,6 +111,10 @@ def train_piece(bench: Bench, name: str, arm: Arm) -> Trained:
         return _features(bench, arm)
     if arm.kind == "fusion":
         return _fusion(bench, arm)
+    if arm.kind == "radiomics":
+        return _radiomics(bench, arm)
+    if arm.names_network:
+        return _named_network(bench, name, arm)
     trained = train_arm(arm.kind, bench.stages)
     networks = {IMAGE: trained.network}
     model = model_of(bench.study, bench.target, arm, networks, {})
@@ -128,6 +126,69 @@ def _features(bench: Bench, arm: Arm) -> Trained:
     networks = _segmenter(bench) if arm.mask == "auto" else {}
     fitted = _fit(bench, arm, networks)
     return Trained(model_of(bench.study, bench.target, arm, networks, {FEATURES: fitted}), {})
+
+
+def _radiomics(bench: Bench, arm: Arm) -> Trained:
+    """A few features chosen in the training part; what was chosen, and in which direction, goes into the history."""
+    table = radiomic_table(bench.cohort.table(bench.train), arm.features)
+    model, chosen = fit_selected(
+        table,
+        bench.cohort.labels[bench.target][bench.train],
+        patient_id=bench.cohort.patient_id[bench.train],
+        classes=len(bench.study.targets[bench.target].classes),
+        config=arm.selection or Selection(),
+        seed=derive(bench.unit.seed, "radiomics"),
+    )
+    picked = [
+        {"feature": one, "weight": float(weight)} for one, weight in zip(chosen.features, chosen.weight, strict=True)
+    ]
+    return Trained(model_of(bench.study, bench.target, arm, {}, {FEATURES: model}), {}, picked)
+
+
+def radiomic_table(table: Mapping[str, FloatArray], patterns: Sequence[str]) -> dict[str, FloatArray]:
+    """The features that a pattern holds (`radiomics.*`) and none with a `!` before it does (`!radiomics.shell_*`)."""
+    wanted = [one for one in patterns if not one.startswith("!")] or [f"{RADIOMIC}*"]
+    unwanted = [one[1:] for one in patterns if one.startswith("!")]
+    return {
+        name: values
+        for name, values in table.items()
+        if any(fnmatchcase(name, one) for one in wanted) and not any(fnmatchcase(name, one) for one in unwanted)
+    }
+
+
+def _named_network(bench: Bench, name: str, arm: Arm) -> Trained:
+    """A network by name, trained on lesion cubes, or on these and the lungs."""
+    lungs = arm.lungs if arm.kind == "two_inputs" else None
+    fitted = train_network(
+        arm.network,
+        arm.settings,
+        arm.training or CLASSIFIER,
+        *(
+            seen(bench.cohort, part, bench.cohort.labels[bench.target], lungs)
+            for part in (bench.train, bench.validation)
+        ),
+        classes=len(bench.study.targets[bench.target].classes),
+        weights=read_weights(Path(arm.weights)) if arm.weights else None,
+        device=bench.device,
+        seed=bench.unit.seed,
+        folder=None if bench.stages.folder is None else bench.stages.folder / name,
+        label=name,
+        progress=bench.stages.progress,
+    )
+    model = model_of(bench.study, bench.target, arm, {IMAGE: fitted.network}, {})
+    bench.models[name] = model
+    return Trained(model, {name: fitted.history})
+
+
+def seen(cohort: Cohort, keep: BoolArray, label: IntArray, lungs: str | None) -> Tensors:
+    """The cases of `keep` as a named network takes them: no outline, and the lungs where it sees them."""
+    image = torch.from_numpy(cohort.prepared.images[keep])[:, None]
+    classes = torch.from_numpy(np.asarray(label)[keep])
+    if lungs is None:
+        return Tensors(image, None, classes)
+    if cohort.extra is None or lungs not in cohort.extra.lungs:
+        raise StudyError("an arm of two inputs needs the lungs; add inputs.lungs to the study.")
+    return TwoInputs(image, None, classes, None, torch.from_numpy(cohort.extra.lungs[lungs][keep])[:, None])
 
 
 def _fusion(bench: Bench, arm: Arm) -> Trained:
@@ -154,7 +215,7 @@ def _fusion(bench: Bench, arm: Arm) -> Trained:
 
 
 def _fit(bench: Bench, arm: Arm, networks: Mapping[str, nn.Module]) -> FeatureModel:
-    table: Mapping[str, FloatArray] = bench.cohort.prepared.table(bench.train)
+    table: Mapping[str, FloatArray] = bench.cohort.table(bench.train)
     if arm.mask == "auto":
         soft = bench.stages.soft_mask(tensors(bench.cohort, bench.train, None))[:, 0].numpy()
         table = bench.measure(bench.cohort.prepared.images[bench.train], soft)
@@ -176,27 +237,6 @@ def _fit_table(
 
 def _segmenter(bench: Bench) -> dict[str, nn.Module]:
     return {SEGMENTER: bench.stages.segmenter.network}
-
-
-def model_of(
-    study: Study,
-    target: str,
-    arm: Arm,
-    networks: Mapping[str, nn.Module],
-    features: Mapping[str, FeatureModel],
-) -> Model:
-    """An arm's parts as a model that predicts."""
-    image = study.arms[arm.image].kind if arm.kind == "fusion" else None
-    return Model(
-        kind=arm.kind,
-        classes=len(study.targets[target].classes),
-        networks=networks,
-        features=features,
-        mask=arm.mask,
-        fill=study.networks.fill,
-        flips=study.networks.flips,
-        image_kind=image,
-    )
 
 
 def predict_piece(bench: Bench, name: str, model: Model) -> pd.DataFrame:
@@ -234,60 +274,3 @@ def _rows(bench: Bench, name: str, model: Model, split: str, keep: BoolArray) ->
         frame["dice"] = [dice(reference, drawn) for reference, drawn in pairs]
         frame["asd_mm"] = [assd(reference, drawn, spacing_mm=spacing) for reference, drawn in pairs]
     return frame
-
-
-def store_piece(folder: Path, trained: Trained, predictions: pd.DataFrame) -> None:
-    """Writes a piece, whole or not at all."""
-    model = trained.model
-    flat = {f"{part}.{key}": value for part, keys in weights_of(model).items() for key, value in keys.items()}
-    networks = {part: network_part(network).model_dump(mode="json") for part, network in model.networks.items()}
-    member = {"networks": networks, "features": {part: list(fed.features) for part, fed in model.features.items()}}
-    with atomic_folder(folder) as temporary:
-        predictions.to_parquet(temporary / "predictions.parquet", index=False)
-        save_file(flat, temporary / "weights.safetensors")
-        write_json(temporary / "member.json", member)
-        write_json(temporary / "history.json", dict(trained.histories))
-
-
-def weights_of(model: Model) -> dict[str, dict[str, AnyArray]]:
-    """The arrays of a model by part and key, as bundles store them."""
-    weights: dict[str, dict[str, AnyArray]] = {}
-    for part, network in model.networks.items():
-        weights[part] = {key: np.ascontiguousarray(value.cpu().numpy()) for key, value in network.state_dict().items()}
-    for part, fed in model.features.items():
-        weights[part] = {key: np.ascontiguousarray(value) for key, value in fed.arrays().items()}
-    return weights
-
-
-def load_piece(folder: Path, study: Study, target: str, arm: Arm) -> Model:
-    """The model of a stored piece."""
-    built, fitted = assemble(*parts_of_piece(folder), read_weights(folder))
-    return model_of(study, target, arm, built, fitted)
-
-
-def parts_of_piece(folder: Path) -> tuple[dict[str, NetworkPart], dict[str, list[str]]]:
-    """What networks and features the weights of a stored piece belong to."""
-    member = read_json(folder / "member.json")
-    networks = {part: NetworkPart.model_validate(how) for part, how in member["networks"].items()}
-    return networks, {part: list(fed) for part, fed in member["features"].items()}
-
-
-def read_weights(folder: Path) -> dict[str, dict[str, AnyArray]]:
-    """The arrays of a stored piece by part and key."""
-    weights: dict[str, dict[str, AnyArray]] = {}
-    for key, value in load_file(folder / "weights.safetensors").items():
-        part, _, name = key.partition(".")
-        weights.setdefault(part, {})[name] = value
-    return weights
-
-
-def read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-def network_part(network: nn.Module) -> NetworkPart:
-    """The name by which `nets.build` knows this network, and its settings."""
-    for name in nets.names():
-        if isinstance(network, networks.get(name)):
-            return NetworkPart(network=name, settings=network.config.model_dump(mode="json"))
-    raise StudyError(f"{type(network).__name__} is not among the registered networks; add it with @networks.add.")

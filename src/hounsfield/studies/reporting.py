@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hounsfield.catalog.leakage import leakage_of
+from hounsfield.catalog.splits.leakage import leakage_of
 from hounsfield.core.atomic import write_text
 from hounsfield.core.progress import Progress
 from hounsfield.report.content import Anchor, ArmInfo, ReportContent
 from hounsfield.report.write import write_report
 from hounsfield.studies.cohort import Cohort
 from hounsfield.studies.examples import examples_of
-from hounsfield.studies.pieces import Unit, read_json
+from hounsfield.studies.patient_level import patient_arms, patient_targets
+from hounsfield.studies.piece_files import read_json
+from hounsfield.studies.pieces import Unit
 from hounsfield.studies.study import Study
 from hounsfield.studies.summary import arm_seconds, summary_tables
 
@@ -29,9 +31,9 @@ def content_of(
     """What the report of a finished run shows."""
     digests = dict(zip(cohort.prepared.features["case_id"], cohort.prepared.features["pixel_digest"], strict=True))
     arms = tuple(
-        ArmInfo(name, arm.title, arm.description, arm.trivial, arm.needs_mask, network=arm.kind != "features")
+        ArmInfo(name, arm.title, arm.description, arm.trivial, arm.needs_mask, network=not arm.fed_features)
         for name, arm in study.arms.items()
-    )
+    ) + _pooled_arms(study)
     anchors = tuple(
         Anchor(row.target, row.arm, row.metric, row.value, row.spread, row.source)
         for row in study.anchors
@@ -41,7 +43,7 @@ def content_of(
         title=study.title,
         question=study.question,
         citation=study.citation,
-        targets={name: tuple(target.classes) for name, target in study.targets.items()},
+        targets=_classes(study),
         arms=arms,
         predictions=predictions,
         leakage=(leakage_of(cohort.split, digests=digests),),
@@ -54,6 +56,22 @@ def content_of(
         set_aside=cohort.set_aside,
         comparisons=tuple(study.comparisons),
     )
+
+
+def _classes(study: Study) -> dict[str, tuple[str, ...]]:
+    """Classes of every target, those of patients included."""
+    classes = {name: tuple(target.classes) for name, target in study.targets.items()}
+    return classes | {name: classes[of] for of, name in patient_targets(study).items()}
+
+
+def _pooled_arms(study: Study) -> tuple[ArmInfo, ...]:
+    """Arms of the patients' targets."""
+    infos = []
+    for name, (of, how) in patient_arms(study).items():
+        arm = study.arms[of]
+        title = f"{arm.title}; patient by {how.replace('_', '-')}"
+        infos.append(ArmInfo(name, title, arm.description, arm.trivial, arm.needs_mask, network=not arm.fed_features))
+    return tuple(infos)
 
 
 def report_run(

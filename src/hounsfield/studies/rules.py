@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import cache
 from typing import Any
 
-import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from hounsfield.core.errors import Problem
 from hounsfield.core.registry import nearest
-from hounsfield.data.cube import native_features
 from hounsfield.nets.dilated_unet import DilatedUnetConfig
 from hounsfield.nets.feature_model import TRANSFORMS
 from hounsfield.nets.nodule_classifier import NoduleClassifierConfig
+from hounsfield.studies.rules_inputs import input_features, inputs_problems, known_features
 from hounsfield.studies.study import Arm, Study
-from hounsfield.volume.volume import Volume
 
-_FED = ("features", "fusion")  # kinds of arms that are fed measured features
+_FED = ("features", "fusion")  # kinds of arms that are fed measured features by name
+_CUBIC = (
+    "raw",
+    "expert_mask",
+    "auto_mask",
+    "joint",
+    "multitask",
+    "transfer",
+)  # kinds of the published U-Net and classifier
 _POOLED = 8  # three poolings by two: the side of a cube is a multiple of it
 
 
@@ -31,16 +36,8 @@ def problems_of(study: Study) -> list[Problem]:
         *_mentions(study),
         *_networks(study),
         *_ratings(study),
+        *inputs_problems(study),
     ]
-
-
-@cache
-def known_features() -> tuple[str, ...]:
-    """Names of the features that preparation measures, learnt by measuring a small box."""
-    box = np.zeros((4, 4, 4))
-    box[1:3, 1:3, 1:3] = 1
-    volume = Volume(box, (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), np.eye(3))
-    return tuple(native_features(volume, volume.with_array(box > 0)))
 
 
 def _names(study: Study) -> list[Problem]:
@@ -71,11 +68,12 @@ def _arm(study: Study, name: str, arm: Arm) -> list[Problem]:
     problems = []
     if arm.kind in _FED and not arm.features:
         problems.append(Problem(f"arms.{name}.features", "it is empty.", "List at least one measured feature."))
-    for feature in arm.features:
+    for feature in arm.features if arm.kind in _FED else []:
         prefix = next((text for text in TRANSFORMS if feature.startswith(text)), "")
         plain = feature.removeprefix(prefix)
-        if plain not in known_features():
-            remedy = nearest(plain, known_features()).strip() or f"Known: {', '.join(sorted(known_features()))}."
+        known = (*known_features(), *input_features(study))
+        if plain not in known:
+            remedy = nearest(plain, known).strip() or f"Known: {', '.join(sorted(known_features()))}."
             problems.append(Problem(f"arms.{name}.features", f"no feature '{plain}' is measured.", remedy))
     if arm.kind == "fusion":
         problems += _mixed(study, name, arm)
@@ -86,7 +84,7 @@ def _mixed(study: Study, name: str, arm: Arm) -> list[Problem]:
     where = f"arms.{name}.image"
     if arm.image not in study.arms:
         return [Problem(where, f"there is no arm '{arm.image}'.", _proposal(arm.image, study.arms))]
-    if study.arms[arm.image].kind in _FED:
+    if study.arms[arm.image].kind in _FED or study.arms[arm.image].fed_features:
         return [Problem(where, f"the arm '{arm.image}' is no network.", "Name an arm whose network is to be mixed in.")]
     if study.arms[arm.image].needs_mask and not arm.needs_mask:
         what = f"the network of '{arm.image}' needs an expert's outline, the features of this arm an automatic one."
@@ -119,8 +117,9 @@ def _networks(study: Study) -> list[Problem]:
         except ValidationError as error:
             problems += [_setting(part, kind, item) for item in error.errors()]
     size = study.preparation.size
-    uses_network = any(arm.kind != "features" or arm.mask == "auto" for arm in study.arms.values())
-    if uses_network and any(side % _POOLED for side in size):
+    if any(arm.kind in _CUBIC or arm.mask == "auto" for arm in study.arms.values()) and any(
+        side % _POOLED for side in size
+    ):
         what = f"networks pool three times, so each side is a multiple of {_POOLED}; got {size}."
         problems.append(Problem("preparation.size", what, "Take [32, 32, 32], as published."))
     return problems

@@ -26,16 +26,9 @@ from hounsfield.studies.bundles import write_bundles
 from hounsfield.studies.cohort import Cohort, make_cohort
 from hounsfield.studies.folder import claim, write_down
 from hounsfield.studies.load import choose_targets, require_sound
-from hounsfield.studies.pieces import (
-    Bench,
-    Unit,
-    load_piece,
-    predict_piece,
-    settings_of,
-    store_piece,
-    tensors,
-    train_piece,
-)
+from hounsfield.studies.patient_level import patient_predictions, patient_targets
+from hounsfield.studies.piece_files import load_piece, store_piece
+from hounsfield.studies.pieces import Bench, Unit, predict_piece, settings_of, tensors, train_piece
 from hounsfield.studies.reporting import report_run
 from hounsfield.studies.study import Study
 from hounsfield.tables.predictions import write_predictions
@@ -92,6 +85,7 @@ def run_study(
         return RunResult(out, None, ["These folds are done; the report is written when all are."])
     predictions = collect(out, study, units)
     classes = {name: list(target.classes) for name, target in study.targets.items()}
+    classes |= {name: classes[of] for of, name in patient_targets(study).items()}
     write_predictions(predictions, out / "predictions.parquet", classes=classes)
     write_bundles(out, study, cohort, units, predictions)
     report, summary = report_run(out, study, cohort, units, predictions, progress=progress)
@@ -116,7 +110,23 @@ def collect(out: Path, study: Study, units: Sequence[Unit]) -> pd.DataFrame:
         for target in study.targets
         for arm in study.arms
     ]
-    return pd.concat(frames, ignore_index=True)
+    predictions = pd.concat(frames, ignore_index=True)
+    if study.split.kind == "nested":
+        predictions = averaged_over_folds(predictions)
+    if study.patient is not None:
+        predictions = pd.concat([predictions, patient_predictions(study, predictions)], ignore_index=True)
+    return predictions
+
+
+def averaged_over_folds(predictions: pd.DataFrame) -> pd.DataFrame:
+    """The test rows of all folds of a nested split as one row a case: the mean of the fold models, under fold 0.
+
+    The best of the folds is not looked for: which one it is can only be learnt from the test part.
+    """
+    test = predictions[predictions["split"] == "test"]
+    keys = [name for name in test.columns if name != "fold" and not pd.api.types.is_float_dtype(test[name])]
+    mean = test.drop(columns="fold").groupby(keys, sort=False, dropna=False).mean().reset_index().assign(fold=0)
+    return pd.concat([predictions[predictions["split"] != "test"], mean[predictions.columns]], ignore_index=True)
 
 
 def _run_unit(study: Study, cohort: Cohort, unit: Unit, out: Path, *, device: str, progress: Progress) -> None:

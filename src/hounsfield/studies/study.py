@@ -19,7 +19,10 @@ from pydantic import (
 
 from hounsfield.data.cube import OF_THE_IMAGE
 from hounsfield.data.prepare import Preparation
+from hounsfield.fit.selection import Selection
 from hounsfield.fit.training import CLASSIFIER, JOINT, MULTITASK, SEGMENTER, Training
+from hounsfield.infer.bundle import Kind
+from hounsfield.infer.inputs import OF_THE_CASE, Inputs
 from hounsfield.tables.cells import as_text
 
 
@@ -62,13 +65,14 @@ class Split(Settings):
     """How patients are parted; `stratify` is a column, by default that of the first target.
 
     With kind `column` nothing is drawn: the column of that name says train, validation or test of each case. It is for
-    cases whose test part is another population by design.
+    cases whose test part is another population by design. Kind `nested` holds a test part out and makes folds of the
+    rest: each fold's model is validated on the fold left out, and the test part is told by the mean of all of them.
     """
 
-    kind: Literal["hold_out", "k_fold", "column"] = "hold_out"
+    kind: Literal["hold_out", "k_fold", "column", "nested"] = "hold_out"
     folds: int = Field(default=5, ge=2)
     repetitions: int = Field(default=1, ge=1)
-    test: float = Field(default=0.3, gt=0, lt=1)  # hold-out only: share of cases
+    test: float = Field(default=0.3, gt=0, lt=1)  # hold-out and nested: share of cases
     validation: float = Field(default=0.2, gt=0, lt=1)  # share of the training part
     stratify: str | None = None
     column: str | None = None  # kind column only
@@ -91,32 +95,82 @@ class Split(Settings):
         return fields
 
 
-class Arm(Settings):
-    """One way compared: its kind (an arrangement of networks, a model of measured features) and its particulars."""
+_NETWORKS = ("network", "two_inputs")  # kinds that name their network
+_CUBE_ALONE = ("raw", *_NETWORKS)  # kinds that learn without outlines
+_LATER: dict[str, Any] = {  # keys that came after the first release, left out of the text of a study without them
+    "network": "",
+    "settings": {},
+    "training": None,
+    "weights": "",
+    "lungs": "image",
+    "selection": None,
+}
 
-    kind: Literal["features", "raw", "expert_mask", "auto_mask", "joint", "multitask", "transfer", "fusion"]
+
+class Arm(Settings):
+    """One way compared: its kind (an arrangement of networks, a model of measured features) and its particulars.
+
+    Kinds `network` and `two_inputs` name a network of `nets`, which sees the lesion's cube, or that and the lungs';
+    `radiomics` chooses among the measured radiomic features inside each fold.
+    """
+
+    kind: Kind
     title: str
     description: str = ""
     trivial: bool = False
-    features: list[str] = []  # features and fusion: as measured by preparation; 'log ' before a name takes the log
+    # features and fusion: as measured by preparation; 'log ' before a name takes the log; 'case.age' is a covariate.
+    # radiomics: patterns of features to choose among, such as radiomics.shape_*.
+    features: list[str] = []
     mask: Literal["expert", "auto"] = "expert"  # features and fusion: on which outline the features are measured
     image: str = ""  # fusion: the arm whose network is mixed with the features
+    network: str = ""  # network and two_inputs: name of the network
+    settings: dict[str, Any] = {}  # of that network
+    training: Training | None = None  # of that network; None takes the published one of a classifier
+    weights: str = ""  # file of imported weights that training starts from (`hounsfield weights import`)
+    lungs: Literal["image", "mask"] = "image"  # two_inputs: the CT inside the lungs, or as a control their shape alone
+    selection: Selection | None = None  # radiomics: how features are chosen, and the classifier
 
     @property
     def needs_mask(self) -> bool:
         """Whether an expert must outline the lesion at prediction time."""
-        measured = any(not feature.split()[-1].startswith(OF_THE_IMAGE) for feature in self.features)
-        return self.kind == "expert_mask" or (measured and self.mask == "expert")
+        measured = any(not feature.split()[-1].startswith((OF_THE_IMAGE, OF_THE_CASE)) for feature in self.features)
+        return self.kind in ("expert_mask", "radiomics") or (measured and self.mask == "expert")
 
     @property
     def learns_from_masks(self) -> bool:
         """Whether training it takes experts' outlines."""
-        return self.kind != "raw"
+        return self.kind not in _CUBE_ALONE
 
     @property
     def needs_segmenter(self) -> bool:
         """Whether the shared U-Net has to be trained for it."""
         return self.kind in ("auto_mask", "joint", "transfer") or self.mask == "auto"
+
+    @property
+    def names_network(self) -> bool:
+        """Whether it is a network by name."""
+        return self.kind in _NETWORKS
+
+    @property
+    def fed_features(self) -> bool:
+        """Whether it is a model of measured features and no network."""
+        return self.kind in ("features", "radiomics")
+
+    @model_serializer(mode="wrap")
+    def _only_what_is_said(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # As for `Split`: a run begun before these keys existed must go on.
+        fields: dict[str, Any] = handler(self)
+        return {name: value for name, value in fields.items() if name not in _LATER or value != _LATER[name]}
+
+
+class PatientLevel(Settings):
+    """A result of each patient from those of the patient's cases (lesions, or series of one lesion).
+
+    A patient counts as the most advanced class (the last) that any of the cases has.
+    """
+
+    pooling: list[Literal["mean", "maximum", "noisy_or", "attention"]] = Field(min_length=1)
+    arms: list[str] = []  # whose results are pooled; all when empty
 
 
 class Trainings(Settings):
@@ -161,6 +215,8 @@ class Study(Settings):
     # training.*.auxiliary_weight; columns that a cases table lacks are left out.
     ratings: dict[str, tuple[float, float]] = {}
     preparation: Preparation = Preparation()
+    inputs: Inputs = Inputs()  # what arms are fed besides the cube
+    patient: PatientLevel | None = None
     split: Split = Split()
     arms: dict[str, Arm] = Field(min_length=1)
     comparisons: list[tuple[str, str]] = []
@@ -170,6 +226,12 @@ class Study(Settings):
     bootstrap: int = Field(default=2000, ge=100)  # resamples of patients behind an interval
     anchors: list[AnchorRow] = []
     anchors_note: str = ""
+
+    @model_serializer(mode="wrap")
+    def _only_what_is_said(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = handler(self)
+        unsaid = {"inputs": self.inputs == Inputs(), "patient": self.patient is None}
+        return {name: value for name, value in fields.items() if not unsaid.get(name)}
 
 
 def _word(value: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hounsfield.catalog.match import matched_pairs
+from hounsfield.catalog.splits.match import matched_pairs
 from hounsfield.core.errors import HounsfieldError
 from hounsfield.core.seeds import generator
 from hounsfield.stats.auc import auc

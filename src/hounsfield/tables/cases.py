@@ -1,6 +1,6 @@
 """The cases table: a CSV or Parquet file goes in, `Cases` (its rows, checked for structure) come out, and back.
 
-One row is one case: `case_id, patient_id, image`, as far as known `mask, site, series_uid`, a lesion's centre in
+One row is one case: `case_id, patient_id, image`, as far as known `mask, lungs, site, series_uid`, a lesion's centre in
 `centre_x_mm, centre_y_mm, centre_z_mm` (LPS), and any label and covariate columns. Paths are relative to the table.
 Identifiers are text (leading zeros stay), empty cells are missing. Images are not opened here: see `tables.check`.
 """
@@ -31,6 +31,7 @@ class Case:
     Attributes:
         image: file or DICOM folder, joined with the table's folder.
         mask: file of the lesion's mask, or None.
+        lungs: file of the lungs' mask, or None; one is found in the CT then where a model needs it.
         centre_mm: (x, y, z) of the lesion in patient coordinates (LPS), or None.
         values: all other columns, labels and covariates; missing as None.
     """
@@ -43,6 +44,7 @@ class Case:
     series_uid: str | None = None
     centre_mm: tuple[float, float, float] | None = None
     values: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    lungs: Path | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "values", MappingProxyType(dict(self.values)))
@@ -50,7 +52,7 @@ class Case:
     def __reduce__(self) -> tuple[type[Case], tuple[Any, ...]]:
         # Cases travel to worker processes by pickle, which knows no read-only mapping.
         state = (self.case_id, self.patient_id, self.image, self.mask, self.site, self.series_uid, self.centre_mm)
-        return type(self), (*state, dict(self.values))
+        return type(self), (*state, dict(self.values), self.lungs)
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ def scan_cases(path: Path | str) -> tuple[Cases, list[Finding]]:
 def write_cases(frame: pd.DataFrame, path: Path | str) -> None:
     """Write a cases table as CSV or, by the ending `.parquet`, as Parquet; whole or not at all.
 
-    Absolute paths in `image` and `mask` become relative to the table, so that both can be moved together.
+    Absolute paths in `image`, `mask` and `lungs` become relative to the table, so that all can be moved together.
     Raises: ProblemsError when `frame` breaks the structure that `read_cases` asks for; nothing is written then.
     """
     path = Path(path)
@@ -141,7 +143,7 @@ def write_cases(frame: pd.DataFrame, path: Path | str) -> None:
         raise ProblemsError(
             f"{path.name} would be no valid cases table; nothing was written:", in_reading_order(problems)
         )
-    for column in (name for name in ("image", "mask") if name in out):
+    for column in (name for name in ("image", "mask", "lungs") if name in out):
         out[column] = pd.Series([_relative(cell, path.parent) for cell in out[column]], dtype=object)
     with atomic_file(path) as temporary:
         if path.suffix == ".parquet":
@@ -199,6 +201,7 @@ def _case(record: Mapping[Any, Any], folder: Path) -> Case:
         series_uid=_text_or_none(cells.get("series_uid")),
         centre_mm=(x, y, z) if x is not None and y is not None and z is not None else None,
         values={name: value for name, value in cells.items() if name not in KNOWN},
+        lungs=locate(str(cells["lungs"]), folder) if cells.get("lungs") is not None else None,
     )
 
 

@@ -14,7 +14,7 @@ from hounsfield.tables.findings import Finding, finding, looks_like_name, neares
 
 REQUIRED = ("case_id", "patient_id", "image")
 CENTRE = ("centre_x_mm", "centre_y_mm", "centre_z_mm")
-TEXT = (*REQUIRED, "mask", "site", "series_uid")
+TEXT = (*REQUIRED, "mask", "lungs", "site", "series_uid")
 KNOWN = (*TEXT, *CENTRE)
 
 
