@@ -79,7 +79,7 @@ def test_from_files_to_parts(archive: Path, tmp_path: Path) -> None:
     checked = CliRunner().invoke(app, ["check", str(out), "--label", "diagnosis", "--workers", "1"])
     assert checked.exit_code == 0, checked.output
     split = call(
-        "split", out, "--out", tmp_path / "split.csv", "--label", "diagnosis", "--kind", "hold-out-k-fold",
+        "split", out, "--out", tmp_path / "split.csv", "--label", "diagnosis", "--kind", "nested",
         "--shares", "2:1", "--folds", 2, "--near-duplicates", "--workers", 1, "--seed", 3,
     )  # fmt: skip
     assert split.exit_code == 0, split.output

@@ -61,6 +61,19 @@ def test_the_features_that_tell_are_found_with_their_direction(made):
     assert len(select(table, label, patient_id=patient, config=Selection(most=1), seed=1).features) == 1
 
 
+def test_skewed_features_enter_as_logarithms():
+    # Of a log-normal feature the logarithm is what tells: its probabilities follow a logistic curve of log(x).
+    rng = np.random.default_rng(8)
+    value = np.exp(rng.normal(0, 1.5, 600))
+    label = (rng.random(600) < 1 / (1 + np.exp(-2 * np.log(value)))).astype(int)
+    table = {"size": value, "plain": rng.normal(size=600), "shifted": value - 5}
+    found = select(table, label, patient_id=np.arange(600), config=Selection(correlation=1.0), seed=1)
+    assert found.features[0] == "log size"
+    assert not any(name in found.features for name in ("log plain", "log shifted"))  # values below 0 have none
+    plainly = Selection(correlation=1.0, log_above_skewness=None)
+    assert "log size" not in select(table, label, patient_id=np.arange(600), config=plainly, seed=1).features
+
+
 def test_order_of_the_table_changes_nothing(made):
     table, label, patient = made
     turned = dict(reversed(table.items()))

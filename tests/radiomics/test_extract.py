@@ -114,6 +114,10 @@ def test_bad_input_is_refused():
         features(image[0], mask[0], spacing_mm=UNIT)
     with pytest.raises(ImageError, match="spacing_mm"):
         features(image, mask, spacing_mm=(1.0, 0.0, 1.0))
+    with pytest.raises(MaskError, match="no numbers"):
+        features(image, np.where(mask, 1.0, np.nan), spacing_mm=UNIT)
+    with pytest.raises(ImageError, match="coarser spacing_mm"):
+        features(image, mask, spacing_mm=UNIT, config=RadiomicsConfig(spacing_mm=(0.01, 0.01, 0.01)))
     broken = image.astype(np.float32)
     broken[mask] = np.nan
     with pytest.raises(ImageError, match="no numbers"):

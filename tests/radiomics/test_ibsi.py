@@ -8,8 +8,8 @@ import pytest
 
 from hounsfield.radiomics.standard import CONFIGURATIONS, judge, three_digits
 
-# A value that rounds the other way: ours is 0.01915 (0.0191497), three teams have 0.0192.
-DIFFERS = {("configuration B", "Distance zone matrix (2D)", "Small distance low grey level emphasis")}
+# Ours is 0.0191497, three teams have 0.0192; the manual (arXiv:1612.07003, its table of benchmarks) allows 0.0005.
+DIFFERS = {("configuration B", "Distance zone matrix (2D)", "Small distance low grey level emphasis"): 0.0005}
 # Values of the reference table with three teams or more that are ours to have: its count by hand, see docs/studies.
 CHECKED = {
     "digital phantom": 474,
@@ -31,6 +31,8 @@ def test_every_feature_agrees_with_the_consensus(shared_data: Path, configuratio
     assert len(rows) == CHECKED[configuration]
     differs = {(row.configuration, row.family, row.feature) for row in rows if not row.agrees}
     assert differs == {key for key in DIFFERS if key[0] == configuration}
+    for row in (row for row in rows if not row.agrees):
+        assert abs(row.value - row.consensus) < DIFFERS[row.configuration, row.family, row.feature]
 
 
 def test_what_is_not_implemented_is_known(shared_data: Path):

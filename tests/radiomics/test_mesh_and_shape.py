@@ -7,6 +7,7 @@ from itertools import combinations, product
 import numpy as np
 import pytest
 from scipy import ndimage
+from scipy.spatial import ConvexHull
 from scipy.special import eval_legendre
 
 from hounsfield.radiomics import shape
@@ -97,6 +98,16 @@ def test_diameters_by_brute_force(seed: int):
     for axis, name in enumerate(("slice", "column", "row")):
         same = points[:, None, axis] == points[None, :, axis]
         assert found[f"maximum_2d_diameter_{name}"] == pytest.approx(distance[same].max())
+
+
+def test_extreme_spacing_is_only_a_stretch():
+    mask = blob(5)
+    plain, thin = shape.features(mask, UNIT), shape.features(mask, (1e-3, 10.0, 10.0))
+    for name in ("volume_density_hull", "volume_density_box"):
+        assert thin[name] == pytest.approx(plain[name])
+    hull = ConvexHull(all_vertices(mask))
+    assert plain["volume_density_hull"] == pytest.approx(plain["mesh_volume"] / hull.volume)
+    assert plain["area_density_hull"] == pytest.approx(plain["surface_area"] / hull.area)
 
 
 def test_axes_of_a_rod():

@@ -176,6 +176,23 @@ def test_every_rule_file_can_be_read_by_its_name() -> None:
         assert rules.label in rules.columns
 
 
+def test_the_rules_of_the_page_select_as_it_says(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "tasks" / "cohort.md").read_text(encoding="utf-8")
+    text = page.partition("<!-- rules -->\n```yaml\n")[2].partition("```")[0]
+    thin = {"modality": "CT", "spacing_mm": 1.0, "labels": {"contrast": "yes"}, "institution": "X"}
+    catalog = make_catalog(tmp_path / "c.duckdb", [thin | {"patient_id": "a", "study_date": date} for date in "12"])
+    with open_catalog(catalog, write=True) as connection:
+        for uid, kernel in (("1.2.0", "B31f"), ("1.2.1", "B35f")):
+            header = f'{{"ConvolutionKernel": "{kernel}"}}'
+            connection.execute("INSERT INTO headers VALUES (?, 'a', ?, 1)", [uid, header])
+        connection.execute("UPDATE series SET study_date = '2018010' || study_date, patient_age = '061Y'")
+    outcomes = pd.DataFrame({"MRN": ["a"], "diagnosis": ["Granuloma"], "diameter_mm": [12.5]})
+    cohort = selected(catalog, write_rules(tmp_path / "r.yaml", text), outcomes)
+    row = cohort.cases.to_dict("records")[0]
+    assert (len(cohort.cases), row["malignant"], row["age"], row["kernel"]) == (1, "0", 61.0, "B35f")  # the later one
+    assert (row["diameter_mm"], row["site"]) == (12.5, "X")
+
+
 def test_rules_that_are_not_there_or_not_text(tmp_path: Path) -> None:
     with pytest.raises(CatalogError, match="Did you mean 'dbt-groups'"):
         load_rules("dbt-group")

@@ -54,7 +54,7 @@ def test_the_table_its_drawing_and_its_plan(table: Path, tmp_path: Path) -> None
 
 
 def test_the_same_for_any_order_of_rows_and_again(table: Path, tmp_path: Path) -> None:
-    for kind in ("hold-out", "k-fold", "hold-out-k-fold", "leave-one-site-out", "hold-out-sites"):
+    for kind in ("hold-out", "k-fold", "nested", "leave-one-site-out", "hold-out-sites"):
         plan = SplitPlan(
             labels=("label",), seed=1, kind=kind, site="site", folds=3, shares="4:1", test_sites=("East",)
         )  # fmt: skip
@@ -97,7 +97,7 @@ def test_every_mistake_comes_at_once_and_nothing_is_written(table: Path, tmp_pat
     for plan, said in (
         (SplitPlan(labels=("label",), seed=0, kind="leave-one-site-out"), "needs the column of the site: --site"),
         (SplitPlan(labels=("label",), seed=0, kind="hold-out-sites", site="site", repetitions=2), "no repetitions"),
-        (SplitPlan(labels=("label",), seed=0, kind="hold-out-k-fold"), "takes two shares"),
+        (SplitPlan(labels=("label",), seed=0, kind="nested"), "takes two shares"),
         (SplitPlan(labels=("label",), seed=0, shares="all"), "two or three numbers"),
         (SplitPlan(labels=("label",), seed=0, column="site"), "already"),
     ):

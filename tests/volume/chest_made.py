@@ -62,6 +62,7 @@ def make_chest(
     parts = _airways_and_stomach(image, grid, edge)
     parts["table"] = _table(image, grid)
     truth[parts.pop("stomach wall")] = 0
+    parts["bronchi"] = parts["bronchi"] & (truth == 0)
     if nodule:
         parts["nodule"] = np.broadcast_to(ball < 0, shape) & (truth == 1)
     image += np.random.default_rng(0).normal(0, noise_hu, shape).astype(np.float32)
@@ -90,15 +91,18 @@ def _vessels(image, grid, side, edge, signed) -> None:
 def _airways_and_stomach(image, grid, edge) -> dict[str, np.ndarray]:
     top = (400.0, CARINA[1], 0.0)
     trunk = capsule_mm(grid, CARINA, top, 9.0)
-    branches = [capsule_mm(grid, CARINA, (5.0, 5.0, sign * 32.0), 6.0) for sign in (-1, 1)]
-    for tube in (trunk, *branches):
-        blend(image, 40.0, filled(tube - 2.0, edge))
+    walls = [capsule_mm(grid, CARINA, (5.0, 5.0, sign * 30.0), 8.0) for sign in (-1, 1)]
+    # The lumen goes on past its wall and opens into the lung: a threshold alone leads from one lung to the other.
+    branches = [capsule_mm(grid, CARINA, (3.0, 5.0, sign * 42.0), 6.0) for sign in (-1, 1)]
+    for tube in (trunk - np.float32(2.0), *walls):
+        blend(image, 40.0, filled(tube, edge))
     for tube in (trunk, *branches):
         blend(image, -1000.0, filled(tube, edge))
     gas = ellipsoid_mm(grid, *STOMACH)
     blend(image, 40.0, filled(gas - 4.0, edge))
     blend(image, -1000.0, filled(gas, edge))
-    found = {"trachea": trunk < 0, "stomach": gas < 0, "stomach wall": gas < 4.0}
+    bronchi = np.minimum(*branches) < 0
+    found = {"trachea": trunk < 0, "bronchi": bronchi, "stomach": gas < 0, "stomach wall": gas < 4.0}
     return {name: np.broadcast_to(mask, image.shape) for name, mask in found.items()}
 
 

@@ -55,6 +55,7 @@ def test_lungs_and_nothing_else(chest: Made, found: Lungs):
     assert min(both_dice(chest.truth, found)) >= 0.99
     assert found.labels.dtype == np.uint8
     assert not found.labels[chest.parts["trachea"] | chest.parts["stomach"] | chest.parts["table"]].any()
+    assert (found.labels[chest.parts["bronchi"]] > 0).mean() < 0.1  # the main bronchi on their way to the lungs
     assert found.remarks == ()
 
 

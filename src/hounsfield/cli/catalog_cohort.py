@@ -52,7 +52,7 @@ def split(
     label: Annotated[list[str], typer.Option(help="Label to balance; again for another.")],
     site: Annotated[str, typer.Option(help="Column of the site: balanced too, or left out one by one.")] = "",
     kind: Annotated[
-        Literal["hold-out", "k-fold", "hold-out-k-fold", "leave-one-site-out", "hold-out-sites"],
+        Literal["hold-out", "k-fold", "nested", "leave-one-site-out", "hold-out-sites"],
         typer.Option(help="Which split."),
     ] = "hold-out",
     shares: Annotated[

@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
-from scipy.stats import rankdata
+from scipy.stats import rankdata, skew
 from sklearn.linear_model import LogisticRegression
 
 from hounsfield.core.errors import RunError
@@ -22,6 +22,7 @@ from hounsfield.core.types import AnyArray, BoolArray, FloatArray, IntArray
 from hounsfield.fit.inner_folds import inner_folds, lowest_loss
 from hounsfield.fit.standard import Standard, standardise
 from hounsfield.fit.table_models import fit_table_model
+from hounsfield.nets.feature_model import design
 from hounsfield.nets.table_models import TableModel
 
 STRENGTHS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # inverse strength C of the L1 penalty on standardised features
@@ -36,6 +37,8 @@ class Selection(BaseModel):
     correlation: float = Field(default=0.95, gt=0, le=1)  # |Spearman| above which one of a pair goes
     variance: float = Field(default=1e-8, ge=0)  # relative to the squared range; below it a feature is constant
     classifier: Literal["logistic", "forest", "svm"] = "logistic"
+    # Features above 0 throughout whose skewness in the training part is larger enter as logarithms; None for none.
+    log_above_skewness: float | None = 1.0
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Selected:
     """What was chosen.
 
     Attributes:
-        features: names, the strongest first.
+        features: names, the strongest first; 'log ' before a name takes the logarithm.
         weight: (F,) coefficient of each after standardising; above 0 it speaks for the last class.
         constant, doubled: how many were dropped as constant and as doubles of another.
     """
@@ -67,8 +70,8 @@ def select(
     """
     if len(np.unique(label)) < 2:
         raise RunError("the training part holds one class only; a model needs two. Check the label column.")
-    names = tuple(sorted(table))  # whatever the table's order, the same choice
-    standard = standardise(np.stack([np.asarray(table[name], float) for name in names], axis=1))
+    names = _as_logarithms(table, config.log_above_skewness)
+    standard = standardise(design(table, names))
     varied = _varied(standard, config.variance)
     if not varied.any():
         raise RunError("every feature is constant in the training part; nothing can be chosen.")
@@ -119,6 +122,17 @@ def fit_selected(
         config.classifier, table, label, features=features, patient_id=patient_id, classes=classes, seed=seed
     )
     return model, selected
+
+
+def _as_logarithms(table: Mapping[str, FloatArray], limit: float | None) -> tuple[str, ...]:
+    """Names in one order whatever the table's is, with 'log ' before those that are skewed and above 0."""
+    names = []
+    for name in sorted(table):
+        known = np.asarray(table[name], dtype=np.float64)
+        known = known[np.isfinite(known)]
+        positive = limit is not None and len(known) > 2 and known.min() > 0 and np.ptp(known) > 0
+        names.append(f"log {name}" if positive and limit is not None and float(skew(known)) > limit else name)
+    return tuple(names)
 
 
 def _varied(standard: Standard, least: float) -> BoolArray:

@@ -12,8 +12,9 @@ import pandas as pd
 from hounsfield import __version__
 from hounsfield.core.atomic import atomic_file
 from hounsfield.core.errors import BundleError, HounsfieldError, Problem, ProblemsError
-from hounsfield.core.types import BoolArray, FloatArray
+from hounsfield.core.types import AnyArray, BoolArray, FloatArray
 from hounsfield.data.cube import paste_cube, prepare_case
+from hounsfield.data.lungs import prepare_lungs
 from hounsfield.data.preparation import PreparedCase
 from hounsfield.infer.bundle import Bundle
 from hounsfield.infer.cases import decisions, identity_of
@@ -25,6 +26,7 @@ from hounsfield.volume.dicom_seg import Representation, Segment, write_segmentat
 from hounsfield.volume.dicom_series import Series, read_series
 from hounsfield.volume.dicom_sr import write_measurement_report
 from hounsfield.volume.finding import Finding, ModelIdentity
+from hounsfield.volume.lungs import lung_masks
 from hounsfield.volume.measure import axial_diameters_mm, volume_mm3
 from hounsfield.volume.volume import Volume
 from hounsfield.volume.write import write_volume
@@ -48,7 +50,7 @@ def predict_series(
     Returns: what was written, by name: findings (CSV), masks (NIfTI, one number a lesion), segmentation, report.
         A bundle that draws no outline (raw) gives findings alone: there is nothing to put into DICOM.
     Raises: SeriesError for the series, ProblemsError for the points, BundleError for a bundle that needs an expert's
-        outline.
+        outline or a table's columns, NoLungs for one that sees the lungs where there are none.
     """
     card, device = bundle.card, device_of(device)
     if card.needs_mask:
@@ -56,11 +58,16 @@ def predict_series(
             f"arm '{card.arm}' needs an expert's outline, and a point is all there is. "
             "Use a bundle that outlines by itself (auto_mask, joint, multitask)."
         )
+    if card.inputs.covariates:
+        raise BundleError(
+            f"arm '{card.arm}' needs {', '.join(card.inputs.covariates)} of the patient, which a series does not tell "
+            "reliably. Use --cases with a table that has these columns."
+        )
     points = read_lesions(lesions)
     source = read_series(series, series_uid=series_uid)
     prepared = _prepare(bundle, source, points)
     models = models_of(bundle)
-    cubes = Cubes(np.stack([one.image for one in prepared]))
+    cubes = Cubes(np.stack([one.image for one in prepared]), lungs=_lungs(bundle, source, len(points)))
     output = mean_output(
         [model.predict(cubes, measure=MeasureCubes(card.preparation), device=device) for model in models]
     )
@@ -93,6 +100,17 @@ def _prepare(bundle: Bundle, source: Series, points: list[Lesion]) -> list[Prepa
     if problems:
         raise ProblemsError("these points do not belong to this series:", problems)
     return prepared
+
+
+def _lungs(bundle: Bundle, source: Series, count: int) -> dict[str, AnyArray]:
+    """The lungs of the series, once for each of its `count` lesions; empty for a bundle that does not look at them."""
+    config = bundle.card.inputs.lungs
+    if config is None:
+        return {}
+    mask = source.volume.with_array(lung_masks(source.volume).labels)
+    content = bundle.card.lungs
+    one = prepare_lungs(source.volume, mask, None, config.model_copy(update={"content": content})).image
+    return {content: np.repeat(one[None].astype(np.float16), count, axis=0)}
 
 
 def _on_series(soft: FloatArray, prepared: PreparedCase, point: Lesion, volume: Volume) -> BoolArray:

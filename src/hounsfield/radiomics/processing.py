@@ -8,6 +8,7 @@ the intensity mask (everything else).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,7 @@ from hounsfield.radiomics.interpolate import Box, Grid, box_around, grid_of, int
 from hounsfield.volume.crop import bounding_box
 
 Spacing = tuple[float, float, float]
+MOST_VOXELS = 500_000_000  # of a lesion's box; what comes after needs about 20 bytes each
 MOST_LEVELS = 4096  # matrices are as wide as there are grey levels; more is a mistake of the bin width
 
 
@@ -72,10 +74,20 @@ def place(mask: AnyArray, spacing_mm: Spacing, config: RadiomicsConfig) -> Place
         raise MaskError(f"a mask has 3 axes (z, y, x); got shape {mask.shape}.")
     if len(spacing_mm) != 3 or not all(np.isfinite(value) and value > 0 for value in spacing_mm):
         raise ImageError(f"spacing_mm is (z, y, x) in mm, all finite and above 0; got {spacing_mm}.")
+    if np.issubdtype(mask.dtype, np.floating) and not np.isfinite(mask).all():
+        raise MaskError(
+            "the mask holds values that are no numbers (NaN or infinite). Mark the lesion with 1, the rest with 0."
+        )
     marked = mask if mask.dtype == np.bool_ else mask != 0
     start, stop = bounding_box(marked)
     grid = grid_of(mask.shape, spacing_mm, config.spacing_mm)
     box = box_around(grid, start, stop)
+    count = math.prod(part.stop - part.start for part in box)
+    if count > MOST_VOXELS:
+        raise ImageError(
+            f"at {grid.spacing_mm} mm the lesion's box has {count:.1e} voxels; at most {MOST_VOXELS:.0e} are allowed. "
+            "Choose a coarser spacing_mm."
+        )
     share = interpolate(marked, grid, box, config.mask_interpolator)
     inside = share >= config.mask_threshold - 1e-6  # exactly half counts as inside, whatever the rounding
     if not inside.any():

@@ -39,7 +39,9 @@ def features(mask: BoolArray, spacing_mm: Spacing) -> dict[str, float]:
     volume, area = mesh.volume, mesh.area
     points = np.argwhere(mask) * np.asarray(spacing_mm)
     corners = vertices(mask, spacing_mm)
-    hull = ConvexHull(corners)
+    # In voxels, as the library calls a body flat that is 10 000 times as long as thick; a stretched hull is a hull.
+    hull = ConvexHull(corners / np.asarray(spacing_mm))
+    hull_volume, hull_area = hull.volume * float(np.prod(spacing_mm)), _triangles_area(corners[hull.simplices])
     box = np.ptp(corners, axis=0)
     sphere = (36 * np.pi * volume**2) ** (1 / 3)  # area of the ball of the same volume
     return {
@@ -60,8 +62,8 @@ def features(mask: BoolArray, spacing_mm: Spacing) -> dict[str, float]:
         **_axes(points, volume, area),
         "volume_density_box": volume / float(np.prod(box)),  # 3.1.17
         "area_density_box": area / float(2 * (box[0] * box[1] + box[0] * box[2] + box[1] * box[2])),
-        "volume_density_hull": volume / hull.volume,
-        "area_density_hull": area / hull.area,
+        "volume_density_hull": volume / hull_volume,
+        "area_density_hull": area / hull_area,
     }
 
 
@@ -81,6 +83,12 @@ def with_intensity(region: Region) -> dict[str, float]:
         "moran_i": moran,
         "geary_c": geary,
     }
+
+
+def _triangles_area(triangles: FloatArray) -> float:
+    """Area of (N, 3, 3) triangles."""
+    sides = triangles[:, 1:] - triangles[:, :1]
+    return float(np.linalg.norm(np.cross(sides[:, 0], sides[:, 1]), axis=1).sum() / 2)
 
 
 def _axes(points: FloatArray, volume: float, area: float) -> dict[str, float]:

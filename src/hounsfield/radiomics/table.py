@@ -155,13 +155,14 @@ class _Task:
 
 def _run(task: _Task) -> list[Entry | Problem]:
     """Measures the cases of one image; runs in a worker process."""
-    image = None
+    image, digest = None, ""
     results: list[Entry | Problem] = []
     for case_id, mask_path in task.members:
         try:
             if mask_path is None:
                 raise MaskError("there is no mask, and features are those of a marked lesion. Add its mask.")
-            key = _key(task, content_digest(task.image), content_digest(mask_path))
+            digest = digest or content_digest(task.image)
+            key = _key(task, digest, content_digest(mask_path))
             entry = load(task.cache, key) if task.cache else None
             fresh = entry is None
             if entry is None:

@@ -61,15 +61,24 @@ def inputs_problems(study: Study) -> list[Problem]:
 
 def _arm(study: Study, name: str, arm: Arm) -> list[Problem]:
     where = f"arms.{name}"
+    problems = _misplaced(where, arm)
     if arm.kind == "radiomics":
-        return _radiomics(study, where, arm)
+        problems += _radiomics(study, where, arm)
     if arm.names_network:
-        return _network(study, where, arm)
-    fields = {"network": arm.network, "training": arm.training, "weights": arm.weights, "settings": arm.settings}
+        problems += _network(study, where, arm)
+    return problems
+
+
+def _misplaced(where: str, arm: Arm) -> list[Problem]:
+    """Keys that an arm of this kind has no use for: said, because they would do nothing."""
+    of_network = {"network": arm.network, "training": arm.training, "weights": arm.weights, "settings": arm.settings}
+    owners: dict[str, tuple[str, ...]] = {key: ("network", "two_inputs") for key, value in of_network.items() if value}
+    owners |= {"lungs": ("two_inputs",)} if arm.lungs != "image" else {}
+    owners |= {"selection": ("radiomics",)} if arm.selection is not None else {}
     return [
-        Problem(f"{where}.{key}", f"an arm of kind {arm.kind} has no such key.", "Take kind: network or two_inputs.")
-        for key, value in fields.items()
-        if value
+        Problem(f"{where}.{key}", f"an arm of kind {arm.kind} has no such key.", f"Take kind: {' or '.join(kinds)}.")
+        for key, kinds in owners.items()
+        if arm.kind not in kinds
     ]
 
 

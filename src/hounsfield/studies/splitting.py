@@ -16,7 +16,7 @@ from hounsfield.catalog.splits.sites import (
     SharedPatients,
     balanced_hold_out,
     balanced_k_fold,
-    hold_out_k_fold,
+    balanced_nested,
     hold_out_sites,
     leave_one_site_out,
     shares,
@@ -29,7 +29,7 @@ from hounsfield.report.figures.split_balance import split_balance_figure
 from hounsfield.tables.cases import Cases, locate, read_cases, write_cases
 from hounsfield.tables.findings import nearest, some
 
-Kind = Literal["hold-out", "k-fold", "hold-out-k-fold", "leave-one-site-out", "hold-out-sites"]
+Kind = Literal["hold-out", "k-fold", "nested", "leave-one-site-out", "hold-out-sites"]
 
 
 @dataclass(frozen=True)
@@ -175,10 +175,10 @@ def _split(frame: pd.DataFrame, plan: SplitPlan) -> pd.DataFrame:
         )
     if validation:
         raise StudyError(
-            f"hold-out-k-fold takes two shares, training and test, such as 4:1; got {plan.shares}. Each fold is the "
+            f"nested takes two shares, training and test, such as 4:1; got {plan.shares}. Each fold is the "
             "validation part once."
         )
-    return hold_out_k_fold(
+    return balanced_nested(
         frame,
         labels=plan.labels,
         seed=plan.seed,

@@ -163,7 +163,7 @@ steps:
     assert chosen == {"P1": "s02", "P2": "s04", "P3": "s06"}
     assert left(cohort)[1] == ("study date not before surgery", 4, 4, 6)
     bad = OUTCOMES.assign(surgery=["soon", *OUTCOMES["surgery"][1:]])
-    with pytest.raises(CatalogError, match=r"3 cells of 'outcome.surgery' are no dates"):
+    with pytest.raises(ProblemsError, match=r"column surgery: 1 cells are no dates \('soon'\).* Correct rows 2,"):
         select(catalog, rules, bad)
 
 

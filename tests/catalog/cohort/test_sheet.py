@@ -81,3 +81,9 @@ def test_files_that_are_no_spreadsheet(tmp_path: Path) -> None:
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(TableError, match="can't be opened"):
         read_outcomes(tmp_path / "folder.csv")
+
+
+def test_a_formula_that_nobody_computed_is_no_empty_cell(tmp_path: Path) -> None:
+    rows = {1: [text("A1", "id"), text("B1", "y")], 2: [text("A2", "1"), '<c r="B2"><f>1+1</f></c>']}
+    with pytest.raises(ProblemsError, match="row 2, column y: the cell holds a formula that was never computed"):
+        read_outcomes(write_workbook(tmp_path / "o.xlsx", {"Data": rows}))

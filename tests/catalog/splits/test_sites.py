@@ -13,7 +13,7 @@ from hounsfield.catalog.splits.sites import (
     assert_shares,
     balanced_hold_out,
     balanced_k_fold,
-    hold_out_k_fold,
+    balanced_nested,
     hold_out_sites,
     leave_one_site_out,
     shares,
@@ -25,7 +25,7 @@ Way = Callable[[pd.DataFrame, int], pd.DataFrame]
 WAYS: dict[str, Way] = {
     "hold-out": lambda frame, seed: balanced_hold_out(frame, labels=["label", "grade"], site="site", seed=seed),
     "k-fold": lambda frame, seed: balanced_k_fold(frame, labels=["label", "grade"], site="site", seed=seed, folds=4),
-    "hold-out-k-fold": lambda frame, seed: hold_out_k_fold(frame, labels=["label", "grade"], seed=seed, folds=4),
+    "nested": lambda frame, seed: balanced_nested(frame, labels=["label", "grade"], seed=seed, folds=4),
     "leave-one-site-out": lambda frame, seed: leave_one_site_out(frame, labels=["label"], site="site", seed=seed),
     "hold-out-sites": lambda frame, seed: hold_out_sites(
         frame, labels=["label"], site="site", seed=seed, test_sites=["B"]
@@ -67,7 +67,7 @@ def test_labels_and_sites_are_balanced_together(seed: int) -> None:
     for split in (
         balanced_hold_out(frame, labels=["label", "grade"], site="site", seed=seed),
         balanced_k_fold(frame, labels=["label", "grade"], site="site", seed=seed),
-        hold_out_k_fold(frame, labels=["label", "grade"], site="site", seed=seed, folds=3),
+        balanced_nested(frame, labels=["label", "grade"], site="site", seed=seed, folds=3),
     ):
         for column in ("label", "grade", "site"):
             found = share(split, frame, column)
@@ -114,7 +114,7 @@ def test_hold_outs_of_the_published_studies() -> None:
 def test_four_to_one_and_five_folds() -> None:
     """Guo and Yin: 295 patients (87 and 208) with 714 scans, 4:1, the training patients in five folds."""
     frame = cohort({"cryptococcosis": 87, "cancer": 208}, cases=(1, 2, 3, 4), seed=3)
-    split = hold_out_k_fold(frame, labels=["label"], seed=1)
+    split = balanced_nested(frame, labels=["label"], seed=1)
     first = split[split["fold"] == 0].set_index("case_id")["part"]
     in_test = set(first[first == "test"].index)
     assert len(in_test) / len(frame) == pytest.approx(0.2, abs=0.005)
@@ -178,7 +178,7 @@ def test_what_cannot_be_split_is_said() -> None:
     with pytest.raises(StudyError, match="3 parts needs at least 3 patients of every class; 'b' has 2"):
         balanced_hold_out(frame, labels=["label"], seed=0)
     with pytest.raises(StudyError, match="a test part and 5 folds needs at least 6"):
-        hold_out_k_fold(frame, labels=["label"], seed=0)
+        balanced_nested(frame, labels=["label"], seed=0)
     with pytest.raises(StudyError, match="two sites or more"):
         leave_one_site_out(frame.assign(site="one"), labels=["label"], site="site", seed=0)
     with pytest.raises(StudyError, match="column 'site' is empty in 1 cases"):
@@ -186,7 +186,7 @@ def test_what_cannot_be_split_is_said() -> None:
     with pytest.raises(StudyError, match="one label column or more"):
         balanced_k_fold(frame, labels=[], seed=0)
     with pytest.raises(StudyError, match="folds is 2 or more"):
-        hold_out_k_fold(frame, labels=["label"], seed=0, folds=1)
+        balanced_nested(frame, labels=["label"], seed=0, folds=1)
     # One patient has half of all cases: no thirds can be had.
     large = pd.concat([cohort({"a": 10}), pd.DataFrame({"case_id": [f"x{i}" for i in range(10)], "patient_id": "x",
                                                        "label": "a", "site": "only"})])  # fmt: skip

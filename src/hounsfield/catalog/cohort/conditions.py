@@ -117,7 +117,9 @@ def _compiled(condition: Any, reader: _Reader, depth: int) -> Sql:
     if depth > _DEEPEST:
         raise CatalogError(f"conditions are nested more than {_DEEPEST} deep; write them flatter.")
     if not isinstance(condition, Mapping) or not condition:
-        raise CatalogError(f"a condition is a field and a test, such as {{series.modality: CT}}; got {_shown(condition)}.")
+        raise CatalogError(
+            f"a condition is a field and a test, such as {{series.modality: CT}}; got {_shown(condition)}."
+        )
     if {"column", "label"} & condition.keys() and set(_TESTS) & condition.keys():
         condition = _as_field(condition)
     parts = []

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from hounsfield.catalog.cohort.conditions import Asked, Field, compiled
 from hounsfield.catalog.cohort.fields import Fields
@@ -66,12 +66,12 @@ def _step(tries: _Tries, number: int, step: StepRule) -> None:
     condition = step.keep if step.keep is not None else step.drop
     if condition is not None:
         tries.condition(where, condition)
-    tries.names(where, [*step.before, *step.before.values()])
+    tries.names(where, [*step.before, *step.before.values()], kind="date")
     for preference in step.prefer:
-        tries.names(f"{where} prefer", [name for name in (preference.earliest, preference.latest) if name])
-        for name in (preference.lowest, preference.highest):
-            if name:
-                tries.number(f"{where} prefer", name)
+        dates = [name for name in (preference.earliest, preference.latest) if name]
+        numbers = [name for name in (preference.lowest, preference.highest) if name]
+        tries.names(f"{where} prefer", dates, kind="date")
+        tries.names(f"{where} prefer", numbers, kind="number")
         if preference.having is not None:
             tries.condition(f"{where} prefer", preference.having)
 
@@ -83,14 +83,12 @@ class _Tries:
         self._fields = fields
         self.problems: list[Problem] = []
 
-    def names(self, where: str, names: Iterable[str]) -> None:
+    def names(self, where: str, names: Iterable[str], *, kind: Literal["number", "date"] | None = None) -> None:
+        """Looks names up; their cells are taken for numbers or dates if `kind` says so."""
         for name in names:
-            self._look(where, name)
-
-    def number(self, where: str, name: str) -> None:
-        field = self._look(where, name)
-        if field is not None:
-            self._fields.note(Asked(name, field, "number"))
+            field = self._look(where, name)
+            if field is not None and kind is not None:
+                self._fields.note(Asked(name, field, kind))
 
     def key(self, column: str) -> None:
         try:

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from hounsfield.catalog.cohort.workbook import read_workbook
+from hounsfield.catalog.cohort.workbook import NEVER_COMPUTED, read_workbook
 from hounsfield.core.errors import Problem, ProblemsError, TableError
 from hounsfield.tables.cells import as_text, is_missing, typed_column
 from hounsfield.tables.files import read_parquet, read_text_table
-from hounsfield.tables.findings import finding, some
+from hounsfield.tables.findings import Finding, finding, some
 
 _ROUNDED = re.compile(r"[+-]?\d([.,]\d+)?E\+\d+")  # what a spreadsheet makes of a long number
 _WHOLE = re.compile(r"[+-]?\d+(\.0*)?")
@@ -128,13 +128,16 @@ def _made(
     columns = {name: [row[at] for row in rows] for at, name in enumerate(header) if name}
     for name, cells in columns.items():
         problems += [
-            finding(
-                f"the cell holds the error {cell}.", "Correct its formula and save, or empty it.", row=row, column=name
-            )
-            for row, cell in zip(numbers, cells, strict=True)
-            if _ERROR.fullmatch(cell)
+            _faulty(cell, row, name) for row, cell in zip(numbers, cells, strict=True) if _ERROR.fullmatch(cell)
         ]
     if problems:
         raise ProblemsError(f"{path.name} can't be read:", problems)
     frame = pd.DataFrame({name: typed_column(cells, decimal_comma=decimal_comma) for name, cells in columns.items()})
     return Sheet(frame, tuple(numbers), columns, others)
+
+
+def _faulty(cell: str, row: int, column: str) -> Finding:
+    if cell == NEVER_COMPUTED:
+        what, remedy = "the cell holds a formula that was never computed.", "Open the workbook in Excel and save it."
+        return finding(what, remedy, row=row, column=column)
+    return finding(f"the cell holds the error {cell}.", "Correct its formula, or empty it.", row=row, column=column)

@@ -116,7 +116,7 @@ def balanced_k_fold(
     return _checked(rounds)
 
 
-def hold_out_k_fold(
+def balanced_nested(
     frame: pd.DataFrame,
     *,
     labels: Sequence[str],
@@ -126,7 +126,7 @@ def hold_out_k_fold(
     folds: int = 5,
     repetitions: int = 1,
 ) -> pd.DataFrame:
-    """A test part that is held out of every fold, and a cross-validation of the rest: 4:1 and 5 folds.
+    """A test part that is held out of every fold, and folds of the rest: 4:1 and 5 folds. See `splits.nested`.
 
     Fold i validates on the i-th fold of the training part and trains on the others; the test part is the same in all.
 
@@ -144,10 +144,10 @@ def hold_out_k_fold(
     strata.require(int(least.sum()), f"a test part and {folds} folds")
     rounds = []
     for repetition in range(repetitions):
-        rng = generator(seed, "hold_out_k_fold", repetition)
+        rng = generator(seed, "balanced_nested", repetition)
         in_test = strata.deal(np.array([1 - test, test]), least, rng, np.arange(len(strata.ids))) == 1
         rest = np.flatnonzero(~in_test)
-        rng = generator(seed, "hold_out_k_fold", repetition, "folds")
+        rng = generator(seed, "balanced_nested", repetition, "folds")
         fold_of = strata.deal(np.full(folds, 1 / folds), np.ones(folds, dtype=np.int64), rng, rest)
         for fold in range(folds):
             part = np.where(in_test, TEST, TRAIN).astype(object)
