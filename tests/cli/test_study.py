@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from hounsfield.cli import main
 from hounsfield.core import atomic
 from hounsfield.infer import model
-from hounsfield.studies import pieces, runner
+from hounsfield.studies import piece_files, runner
 
 ARMS = "raw,auto_mask"
 
@@ -143,7 +143,7 @@ def test_a_full_disk_loses_nothing(command, monkeypatch, tmp_path, no_report):
         return replace(source, target)
 
     monkeypatch.setattr(atomic.os, "replace", full)
-    save, saved = pieces.save_file, []
+    save, saved = piece_files.save_file, []
 
     def full_too(flat, path):
         saved.append(path)
@@ -151,7 +151,7 @@ def test_a_full_disk_loses_nothing(command, monkeypatch, tmp_path, no_report):
             raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
         save(flat, path)
 
-    monkeypatch.setattr(pieces, "save_file", full_too)
+    monkeypatch.setattr(piece_files, "save_file", full_too)
     statuses = []
     for _attempt in range(5):
         status, _, err = command(arms="volume")

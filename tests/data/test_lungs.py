@@ -50,6 +50,7 @@ def test_spacing_and_place_by_hand():
     np.testing.assert_allclose(middle, image.to_world([[21, 59.5, 74.5]]), atol=1e-9)
     assert found.features["lungs_ml"] == pytest.approx((27 * 60 * 100 + 6 * 20 * 10) * 1.8 / 1000)
     assert found.features["lungs_spacing_mm"] == pytest.approx(77.5 / 24)
+    assert found.features["lesion_outside"] == pytest.approx(15 / 20)  # of 20 columns 5 were given back to the lungs
 
 
 def test_lung_is_lung_and_all_else_is_air():

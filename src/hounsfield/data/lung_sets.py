@@ -22,7 +22,7 @@ from hounsfield.volume.read import read_mask, read_volume
 if TYPE_CHECKING:
     from hounsfield.tables.cases import Case
 
-VERSION = 1  # to be raised whenever a change of code changes a prepared number
+VERSION = 2  # to be raised whenever a change of code changes a prepared number
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +33,7 @@ class LungSet:
         case_ids: the N cases kept.
         images: (N, z, y, x) float16 in [-1, 1]: its step, 0.7 HU at most at a window of 1400 HU, is below the noise
             of any CT, and 700 cases of 128^3 then take 3 GB.
-        features: (N,) each: lungs_spacing_mm and lungs_ml.
+        features: (N,) each: lungs_spacing_mm, lungs_ml and lesion_outside, see `prepare_lungs`.
         set_aside: one Problem for each case left out, naming it.
     """
 
@@ -67,7 +67,7 @@ def prepare_lung_set(
     done = each(_run, tasks, workers=workers, engine=engine, progress=progress, label="preparing lungs")
     images = np.empty((sum(isinstance(one, str) for one in done), *config.grid), dtype=np.float16)
     kept: list[str] = []
-    features: dict[str, list[float]] = {"lungs_spacing_mm": [], "lungs_ml": []}
+    features: dict[str, list[float]] = {"lungs_spacing_mm": [], "lungs_ml": [], "lesion_outside": []}
     aside = []
     for task, one in zip(tasks, done, strict=True):
         found = load(task.cache, one) if isinstance(one, str) else None

@@ -54,7 +54,7 @@ def prepare_lungs(image: Volume, lungs: Volume, lesion: Volume | None, config: L
     Args:
         lungs, lesion: masks on the grid of `image`; without `lesion` the lung mask stands alone.
     Returns: image (grid) in [-1, 1], -1 outside the lungs; place in the patient; as features lungs_spacing_mm (of the
-        grid) and lungs_ml (of the union of both masks).
+        grid), lungs_ml (of the union of both masks) and lesion_outside (share of the lesion that is not in `lungs`).
     Raises: MaskError for an empty mask or one on another grid; ImageError for values inside that are not finite.
     """
     for name, mask in (("lung mask", lungs), ("lesion mask", lesion)):
@@ -81,11 +81,23 @@ def prepare_lungs(image: Volume, lungs: Volume, lesion: Volume | None, config: L
     return PreparedCase(
         image=np.clip(array - 1, -1, 1).astype(np.float32),
         mask=None,
-        features={"lungs_spacing_mm": spacing, "lungs_ml": float(inside.sum()) * image.voxel_mm3 / 1000},
+        features={
+            "lungs_spacing_mm": spacing,
+            "lungs_ml": float(inside.sum()) * image.voxel_mm3 / 1000,
+            "lesion_outside": _share_outside(lungs.array != 0, lesion),
+        },
         origin_mm=(float(x), float(y), float(z)),
         spacing_mm=(spacing, spacing, spacing),
         direction=image.direction,
     )
+
+
+def _share_outside(lungs: AnyArray, lesion: Volume | None) -> float:
+    """Share of the lesion's voxels outside of the lungs; 0 without a lesion."""
+    if lesion is None or not np.any(lesion.array):
+        return 0.0
+    marked = lesion.array != 0
+    return float((marked & ~lungs).sum() / marked.sum())
 
 
 def _masked(values: AnyArray, inside: AnyArray, config: LungPreparation) -> FloatArray:
