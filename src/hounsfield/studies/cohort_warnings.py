@@ -41,7 +41,7 @@ def _contrast(cases: Sequence[Case]) -> list[str]:
 def _outside(cases: Sequence[Case], table: Mapping[str, FloatArray]) -> list[str]:
     if "lesion_outside" not in table:
         return []
-    wrong = [cases[row].case_id for row in np.flatnonzero(table["lesion_outside"] > _OUTSIDE)]
+    wrong = [cases[int(row)].case_id for row in np.flatnonzero(table["lesion_outside"] > _OUTSIDE)]
     if not wrong:
         return []
     more = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""

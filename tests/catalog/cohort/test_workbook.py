@@ -1,10 +1,11 @@
-"""Cells of a workbook are read as they are shown; openpyxl 3.1.5 reads the same dates and numbers from these cells."""
+"""Cells of a workbook are read as Excel shows them; the expected values are by hand."""
 
 from __future__ import annotations
 
 import zipfile
 from pathlib import Path
 
+import openpyxl
 import pytest
 from tests.catalog.cohort.workbook_made import number, text, write_workbook
 
@@ -81,7 +82,7 @@ def test_rows_keep_their_numbers_and_the_first_filled_visible_sheet_counts(tmp_p
     [
         (b"no workbook", "no readable"),
         (b"\xd0\xcf\x11\xe0rest", "password"),
-        (b"PK\x05\x06" + b"\0" * 18, "no workbook"),
+        (b"PK\x05\x06" + b"\0" * 18, "no readable"),
     ],
 )
 def test_other_files_are_refused(tmp_path: Path, content: bytes, words: str) -> None:
@@ -105,7 +106,6 @@ def test_entities_and_damage_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_workbook_of_openpyxl(tmp_path: Path) -> None:
-    openpyxl = pytest.importorskip("openpyxl")
     book = openpyxl.Workbook()
     book.active.append(["id", 7, 1.25, True])
     book.active["B1"].number_format = "0000"
