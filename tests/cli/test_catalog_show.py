@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from hounsfield.catalog.store import CatalogError, open_catalog
-from hounsfield.cli.catalog_show import show
+from hounsfield.cli import main
+from hounsfield.cli.catalog_show import _cell, show
 
 app = typer.Typer()
 app.command()(show)
@@ -55,3 +57,22 @@ def test_filters_and_limit(catalog: str):
 def test_mistakes_are_told(catalog: str, tmp_path: Path):
     for words in ([catalog, "--where", "slice=3"], [catalog, "--out", "x.xlsx"], [str(tmp_path / "none.duckdb")]):
         assert isinstance(CliRunner().invoke(app, words).exception, CatalogError)
+
+
+def test_nothing_is_shown_where_nothing_is_known():
+    for value in (None, float("nan"), np.float64("nan"), pd.NA, pd.NaT):
+        assert _cell(value) == ""
+    assert (_cell(0.0), _cell(2.50000001), _cell(0), _cell("<b>")) == ("0", "2.5", "0", "<b>")
+
+
+def test_the_real_archive_is_shown(shared_data: Path, tmp_path: Path, capsys):
+    """Structure sets have no slices, which a made archive of images alone does not show."""
+    assert (
+        main(["catalog", "build", str(shared_data / "dicom"), "--out", str(tmp_path / "c.duckdb"), "--workers", "1"])
+        == 0
+    )
+    assert main(["catalog", "show", str(tmp_path / "c.duckdb")]) == 0
+    out = capsys.readouterr().out
+    assert "29 series of 6 patients" in out
+    assert "label modality" in out
+    assert "label_kind" not in out

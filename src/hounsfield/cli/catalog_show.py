@@ -54,9 +54,22 @@ def show(
 
 
 def _print_series(rows: pd.DataFrame, total: int) -> None:
-    _print(rows.assign(series_uid=[f"…{uid[-12:]}" for uid in rows["series_uid"]]) if "series_uid" in rows else rows)
+    if "series_uid" in rows:
+        rows = rows.assign(series_uid=[f"…{uid[-8:]}" for uid in rows["series_uid"]])
+    _print(_narrow(rows))
     if total > len(rows):
         typer.echo(f"{len(rows)} of {total} series; --limit shows more, --out writes all.\n")
+
+
+def _narrow(rows: pd.DataFrame) -> pd.DataFrame:
+    """The list as a terminal has room for: short names, the reason of exclusion in front, nothing said twice."""
+    if "kind" in rows:
+        rows = rows.drop(columns="label_kind", errors="ignore")  # the same
+    if "excluded" in rows:
+        rows.insert(min(3, rows.shape[1] - 1), "excluded", rows.pop("excluded"))
+    names = {name: name.removeprefix("label_") for name in rows if name.startswith("label_")}
+    clash = {name: f"label {short}" for name, short in names.items() if short in rows}
+    return rows.rename(columns=names | clash | {"series_uid": "series", "series_description": "description"})
 
 
 def _print_counts(counted: Overview) -> None:
@@ -100,6 +113,9 @@ def _print(rows: pd.DataFrame, title: str = "") -> None:
 
 
 def _cell(value: Any) -> str:
-    if value is None or value != value:
+    from pandas import isna
+    from pandas.api.types import is_scalar
+
+    if is_scalar(value) and isna(value):
         return ""
-    return f"{value:.7g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -78,6 +78,25 @@ def run(
         typer.echo(f"report: {result.report}")
 
 
+@app.command()
+def perturb(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    cases: Annotated[Path, typer.Option(help="The cases table that it ran on.")],
+    device: Annotated[str, typer.Option(help="Where networks run: auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    workers: Annotated[int, typer.Option(help="Processes that prepare cases; 0 takes all cores.")] = 0,
+    engine: Annotated[str, typer.Option(help="Where cases are prepared: local, threads, serial, ray, dask.")] = "local",
+) -> None:
+    """Predict RUN's test cases with outlines eroded, dilated and shifted; a table in RUN/mask_perturbation.md."""
+    from hounsfield.cli.progress import Bars
+    from hounsfield.studies.mask_perturbation import perturb_run
+
+    found = perturb_run(run, cases, device=device, workers=workers, engine=engine, progress=Bars())
+    if found.set_aside:
+        typer.echo(f"left out: {len(found.set_aside)}, named at the end of {found.files[0].name}", err=True)
+    for file in found.files:
+        typer.echo(f"table: {file}")
+
+
 def _numbers(text: str) -> tuple[int, ...]:
     if not all(item.isdecimal() for item in _listed(text)):
         raise typer.BadParameter(f"--folds takes numbers separated by commas, counted from 0; got '{text}'")

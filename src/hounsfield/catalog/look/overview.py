@@ -83,10 +83,11 @@ _KINDS = f"""
            count(DISTINCT s.patient_id) AS patients, count(*) FILTER (WHERE {_EXCLUDED}) AS excluded
     FROM series s {{in}} GROUP BY ALL ORDER BY series DESC, modality, kind
 """
+# A label that is a number is counted as one: every spacing by itself would fill the page.
 _LABELS = f"""
-    SELECT l.label, l.value, count(*) AS series, count(DISTINCT s.patient_id) AS patients,
+    SELECT l.label, CASE WHEN TRY_CAST(l.value AS DOUBLE) IS NULL THEN l.value ELSE 'a number' END AS value, count(*) AS series, count(DISTINCT s.patient_id) AS patients,
            count(*) FILTER (WHERE NOT {_EXCLUDED}) AS used
-    FROM labels l JOIN series s USING (series_uid) {{in}} GROUP BY ALL ORDER BY l.label, series DESC, l.value
+    FROM labels l JOIN series s USING (series_uid) {{in}} GROUP BY ALL ORDER BY l.label, series DESC, value
 """
 _REASONS = """
     SELECT e.reason, count(DISTINCT e.series_uid) FILTER (WHERE e.place = 0) AS "first",
