@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DATA ?= ../shared/data
 
-.PHONY: setup demo test lint types unit bench clean
+.PHONY: setup demo test lint types unit oracle bench clean
 
 setup: $(STAMP)
 
@@ -36,8 +36,14 @@ types: $(STAMP)
 unit: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 
+# Radiomic features against MIRP, which pins older libraries and so has an environment of its own.
+oracle:
+	test -x $(VENV)-oracle/bin/python || $(PYTHON) -m venv $(VENV)-oracle
+	$(VENV)-oracle/bin/python -m pip install --quiet --disable-pip-version-check mirp pytest pydantic SimpleITK
+	PYTHONPATH=src $(VENV)-oracle/bin/python -m pytest tests/radiomics/test_against_libraries.py
+
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks --data $(DATA)
 
 clean:
-	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-oracle runs .pytest_cache .mypy_cache .ruff_cache

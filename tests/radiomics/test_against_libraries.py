@@ -1,7 +1,7 @@
 """The same lesions through MIRP and PyRadiomics; each test is skipped where its library is not installed.
 
 Neither is a dependency: MIRP pins NumPy and pandas, PyRadiomics has no wheel. Both run in environments of their own:
-`pip install mirp pytest pydantic SimpleITK`, then `PYTHONPATH=src python -m pytest tests/radiomics -k libraries`.
+`make oracle` makes the first and runs this file.
 """
 
 from __future__ import annotations
