@@ -109,6 +109,7 @@ def open_catalog(path: Path, *, write: bool = False) -> Iterator[duckdb.DuckDBPy
         why = "another process is writing to it; wait for that" if busy else "it is no catalog, or damaged"
         raise CatalogError(f"{path.name} can't be opened: {why}.") from error
     try:
+        connection.execute("SET enable_progress_bar = false")  # its own would be drawn across ours, and into logs
         if write:
             create(connection)
         _check(connection, path)

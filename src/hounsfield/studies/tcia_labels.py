@@ -93,6 +93,7 @@ def run_tcia_labels(out: Path, *, index: Path | None = None, rules: Path = RADNE
     Returns: the main numbers, a line each. Raises: FetchError without the package, ProblemsError for bad rules.
     """
     connection = duckdb.connect()
+    connection.execute("SET enable_progress_bar = false")
     try:
         result = gather(connection, index=index, rules=rules)
         write_text(out / "tcia-labels.md", page(result))
