@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import warnings
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 from hounsfield.report.content import ArmInfo, ReportContent
 from hounsfield.report.evaluate import Evaluation, evaluate
+from hounsfield.report.figures.forest import ForestRow, difference_forest
 from hounsfield.report.forests import difference_rows, subgroup_pictures
 from hounsfield.report.subgroups import subgroups
 
@@ -86,3 +92,17 @@ def test_nothing_to_draw(made) -> None:
     assert subgroup_pictures(content, evaluation, table.iloc[:0]) == []
     assert subgroup_pictures(content, evaluation, table[table["arm"] == "volume"]) == []
     assert subgroup_pictures(content, evaluation, table.assign(value=np.nan)) == []
+
+
+def test_long_titles_leave_the_axis_room() -> None:
+    title = (
+        "A network on the lesion and on the lungs; patient by attention – lesion volume, age and sex; patient by mean"
+    )
+    rows = [ForestRow(title, 0.01, -0.02, 0.04, trivial=False, needs_mask=False)] * 13
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # matplotlib warns when labels leave no room for the axis, and draws without it
+        drawn = difference_forest(rows, name="long")
+        short = difference_forest([replace(rows[0], title="A – B")] * 13, name="short")
+    high, low = (Image.open(io.BytesIO(one.png)).size[1] for one in (drawn, short))
+    assert high > 1.5 * low
+    assert title in drawn.alt

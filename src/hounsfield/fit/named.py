@@ -12,6 +12,7 @@ from hounsfield import nets
 from hounsfield.core.progress import Progress, silent
 from hounsfield.core.seeds import derive
 from hounsfield.data.batches import Tensors
+from hounsfield.fit.calibrate import calibrate
 from hounsfield.fit.loop import Fitted, train
 from hounsfield.fit.ranking import ranking_task
 from hounsfield.fit.tasks import ClassifyTask, Task
@@ -37,8 +38,8 @@ def train_network(
 ) -> Fitted:
     """Builds and trains a network.
 
-    Two classes are ranked: the loss is what `config` names and the validation AUC chooses the epoch. More classes are
-    learnt by cross-entropy and chosen by accuracy.
+    Two classes are ranked: the loss is what `config` names, the validation AUC chooses the epoch, and the probabilities
+    are calibrated on the validation part. More classes are learnt by cross-entropy and chosen by accuracy.
 
     Args:
         name, settings: as `nets.build` takes them; the number of classes is added.
@@ -56,7 +57,7 @@ def train_network(
     if classes > 2:
         task = ClassifyTask(classes=classes, class_weights=balanced)
     config = config.model_copy(update={"device": device})
-    return train(
+    fitted = train(
         network,
         task,
         training,
@@ -67,3 +68,6 @@ def train_network(
         label=label,
         progress=progress,
     )
+    if classes == 2:
+        calibrate(fitted.network, validation)
+    return fitted

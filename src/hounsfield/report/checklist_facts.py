@@ -116,7 +116,7 @@ def _set_aside(content: ReportContent, evaluation: Evaluation, extra: Extra) -> 
 def _missing(content: ReportContent, evaluation: Evaluation, extra: Extra) -> str:
     if content.cohort is None:
         return ""
-    names = [name for name in content.cohort if name not in ("case_id", "patient_id")]
+    names = [name for name in content.cohort if name not in ("case_id", "patient_id", "label")]
     missing = {name: int(content.cohort[name].isna().sum()) for name in names}
     some = ", ".join(f"{name} {count}" for name, count in missing.items() if count)
     total = len(content.cohort)
@@ -136,7 +136,8 @@ def _characteristics(content: ReportContent, evaluation: Evaluation, extra: Extr
     if extra.cohort is None or extra.cohort.empty:
         return ""
     count = extra.cohort["characteristic"].nunique() - 1
-    return f"Table 'Cohort': {counted(count, 'characteristic')} of the test part's patients by class, with tests."
+    whose = "all patients" if content.whole_cohort else "the test part's patients"
+    return f"Table 'Cohort': {counted(count, 'characteristic')} of {whose} by class, with tests."
 
 
 @fact

@@ -1,4 +1,4 @@
-"""The table of the cohort: covariates of the evaluated cases in, characteristics by class with a test of each out.
+"""The table of the cohort: covariates of the cases in, characteristics by class with a test of each out.
 
 Every patient counts once here, with the first of their cases, because the tests suppose independent patients.
 """
@@ -45,8 +45,8 @@ def cohort_table(content: ReportContent) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=_COLUMNS)
 
 
-def cohort_section(table: pd.DataFrame | None) -> dict[str, Any]:
-    """The table as the page prints it."""
+def cohort_section(table: pd.DataFrame | None, *, whole: bool = False) -> dict[str, Any]:
+    """The table as the page prints it; `whole` as in `ReportContent`."""
     if table is None or table.empty:
         return {"columns": [], "rows": [], "note": ""}
     columns = list(dict.fromkeys(table["group"]))
@@ -59,14 +59,16 @@ def cohort_section(table: pd.DataFrame | None) -> dict[str, Any]:
         cells = [texts.get(group, NOTHING) for group in columns]
         rows.append({"name": title, "cells": cells, "p": shown, "test": next(iter(part["test"].dropna()), "")})
     note = (
-        "Patients of the test part, each once, with the first of their cases. p-values compare the classes and are not "
-        "corrected: they describe the cohort and claim nothing."
+        f"{'All patients of the study' if whole else 'Patients of the test part'}, each once, with the first of their "
+        "cases. p-values compare the classes and are not corrected: they describe the cohort and claim nothing."
     )
     return {"columns": columns, "rows": rows, "note": note}
 
 
 def _patients(content: ReportContent, target: str) -> pd.DataFrame:
-    """One row a patient of the test part: first case, label and covariates."""
+    """One row a patient of the cohort, or of the test part: first case, label and covariates."""
+    if content.whole_cohort and content.cohort is not None:
+        return content.cohort.dropna(subset=["label"]).sort_values("case_id").drop_duplicates("patient_id")
     rows = content.predictions
     rows = rows[(rows["target"] == target) & (rows["split"] == "test") & rows["label"].notna()]
     cases = rows[["case_id", "patient_id", "label"]].drop_duplicates("case_id").sort_values("case_id")
@@ -103,9 +105,10 @@ def _numbers(name: str, groups: dict[str, pd.DataFrame]) -> list[dict[str, Any]]
 
 
 def _counts(name: str, groups: dict[str, pd.DataFrame]) -> list[dict[str, Any]]:
-    values = groups["all"][name].dropna()
-    levels = sorted({str(value) for value in values})
-    texts = {group: part[name].dropna().map(str) for group, part in groups.items()}
+    texts = {group: part[name].dropna().map(_level) for group, part in groups.items()}
+    known = groups["all"][name].dropna()
+    numeric = pd.api.types.is_numeric_dtype(known)
+    levels = list(dict.fromkeys(map(_level, sorted(set(known), key=None if numeric else str))))
     table = [[int((texts[group] == level).sum()) for level in levels] for group in groups if group != "all"]
     p, test = None, ""
     if len(levels) > 1 and all(sum(row) for row in table):
@@ -120,6 +123,11 @@ def _counts(name: str, groups: dict[str, pd.DataFrame]) -> list[dict[str, Any]]:
             first = place == 0
             rows.append(_row(name, level, group, count, text, p if first else None, test if first else ""))
     return rows
+
+
+def _level(value: Any) -> str:
+    """2 for 2.0: a missing neighbour turns whole numbers into others."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _row(name: str, kind: str, group: str, n: int, text: str, p: float | None = None, test: str = "") -> dict[str, Any]:

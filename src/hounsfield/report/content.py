@@ -75,6 +75,54 @@ class Example:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """The features that one model chose among many.
+
+    Args:
+        model: its fold and seed in a word.
+        weights: by feature, after standardising; above 0 a larger value speaks for the target's last class.
+        own: whether the weights are those that predict, or else those of the linear model that chose for another kind
+            of classifier (a forest, support vectors).
+    """
+
+    target: str
+    arm: str
+    model: str
+    weights: Mapping[str, float]
+    own: bool = True
+
+
+@dataclass(frozen=True)
+class AttentionView:
+    """Where one network looked in one cube of one case.
+
+    Args:
+        why: the rule by which the case was taken.
+        part: what the cube holds, "lesion" or "lungs".
+        image: (z, y, x) float32 in [-1, 1] over `window_hu`; heat: the map on the same grid, in [0, 1], its maximum 1,
+            or 0 throughout where nothing spoke for the class.
+        reference: (z, y, x) outline on the same grid, or None.
+        label: class of the case; positive: the class that the map is of; prob: what the network gives it.
+        random_rho: Spearman correlation of the map with that of the same network with random weights, or None.
+    """
+
+    target: str
+    arm: str
+    case_id: str
+    why: str
+    part: str
+    image: FloatArray
+    heat: FloatArray
+    reference: BoolArray | None
+    label: str
+    positive: str
+    prob: float
+    spacing_mm: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    window_hu: tuple[float, float] = (-1024.0, 400.0)
+    random_rho: float | None = None
+
+
+@dataclass(frozen=True)
 class ReportContent:
     """Everything that a report shows.
 
@@ -89,7 +137,12 @@ class ReportContent:
         dice_pair: the arms whose Dice is shown before and after the joint stage.
         ranked: arms whose `prob_` columns hold ranks and no probabilities: nothing that needs one is computed.
         cohort: covariates by `case_id`, for the table of the cohort and for subgroups.
+        whole_cohort: whether `cohort` holds every case of the study with `patient_id` and `label` (of the first
+            target), so that the table is of all patients; else it is of those in the test part.
+        cohorts: covariates by `case_id` of targets whose cases are others than those of `cohort` (patients).
         subgroups: columns of `cohort` by which the AUC is split.
+        choices: what each model that chooses features chose.
+        attention: maps of attention, an arm's cases one after the other, lesion before lungs.
         detections: marks of detectors on volumes, for the FROC section.
         readings: ratings of the test cases by readers (`tables.ratings`), beside the arms of the first target of two
             classes.
@@ -115,7 +168,11 @@ class ReportContent:
     dice_pair: tuple[str, str] = ("auto_mask", "joint")
     ranked: frozenset[str] = frozenset()
     cohort: pd.DataFrame | None = None
+    whole_cohort: bool = False
+    cohorts: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     subgroups: tuple[str, ...] = ()
+    choices: tuple[Choice, ...] = ()
+    attention: tuple[AttentionView, ...] = ()
     detections: DetectionStudy | None = None
     readings: pd.DataFrame | None = None
 
@@ -125,6 +182,7 @@ class ReportContent:
             if len(classes) < 2 or len(set(classes)) < len(classes):
                 raise StudyError(f"target '{target}' needs two or more different classes in order; got {classes}.")
         named = [name for pair in self.comparisons for name in pair] + [anchor.arm for anchor in self.anchors]
+        named += [*(one.arm for one in self.choices), *(one.arm for one in self.attention)]
         arms += [] if self.detections is None else list(self.detections.found)
         for name in named:
             if name not in arms:

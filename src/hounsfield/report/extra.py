@@ -1,4 +1,7 @@
-"""Results that only some reports have, in one place: cohort, subgroups, detections, readers. None or empty: absent."""
+"""Results that only some reports have, in one place: cohort, subgroups, chosen features, detections, readers.
+
+None or empty: absent.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,7 @@ class Extra:
     groups: pd.DataFrame | None = None
     detections: DetectionResult | None = None
     readers: ReadingResult | None = None
+    chosen: pd.DataFrame | None = None
     checklists: tuple[Filled, ...] = ()
 
     def tables(self) -> Mapping[str, pd.DataFrame]:
@@ -30,6 +34,7 @@ class Extra:
         return {
             "cohort": nothing if self.cohort is None else self.cohort,
             "subgroups": nothing if self.groups is None else self.groups,
+            "chosen_features": nothing if self.chosen is None else self.chosen,
             "detections": nothing if self.detections is None else self.detections.metrics,
             "detection_comparisons": nothing if self.detections is None else self.detections.comparisons,
             "readers": nothing if self.readers is None else self.readers.metrics,

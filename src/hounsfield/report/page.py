@@ -10,7 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hounsfield import __version__
+from hounsfield.report.attention_section import attention_section
 from hounsfield.report.checklist import checklist_section
+from hounsfield.report.chosen_features import chosen_section
 from hounsfield.report.cohort_table import cohort_section
 from hounsfield.report.comparisons import family_words
 from hounsfield.report.content import ReportContent
@@ -56,8 +58,10 @@ def page_context(
         "anchors_note": content.anchors_note,
         "leakage": leakage_section(content.leakage),
         "targets": targets,
-        "cohort": cohort_section(extra.cohort),
+        "cohort": cohort_section(extra.cohort, whole=content.whole_cohort),
         "subgroups": subgroup_section(content, extra.groups, [shown(one) for one in pictures.subgroups]),
+        "chosen": chosen_section(content, extra.chosen),
+        "attention": attention_section([shown(one, png=True) for one in pictures.attention]),
         "detections": detection_section(
             content.detections, extra.detections, shown(pictures.froc) if pictures.froc else None
         ),
@@ -150,6 +154,8 @@ def _contents(context: Mapping[str, Any]) -> list[dict[str, str]]:
     several = len(targets) > 1
     entries += [(one["anchor"], one["name"] if several else "Discrimination and calibration") for one in targets]
     entries += [("subgroups", "Subgroups")] if context["subgroups"]["rows"] else []
+    entries += [("chosen", "Features")] if context["chosen"]["blocks"] else []
+    entries += [("attention", "Attention")] if context["attention"]["pictures"] else []
     entries += [("detections", "Detection")] if context["detections"]["rows"] else []
     entries += [("readers", "Readers")] if context["readers"]["rows"] else []
     for key, anchor, title in (

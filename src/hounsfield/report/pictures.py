@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from hounsfield.core.progress import Progress, silent
+from hounsfield.report.attention_section import attention_pictures
 from hounsfield.report.content import ArmInfo, ReportContent
 from hounsfield.report.curve_data import (
     Band,
@@ -60,12 +61,13 @@ class Pictures:
     differences: Mapping[str, Picture] = field(default_factory=dict)
     froc: Picture | None = None
     readers: Picture | None = None
+    attention: tuple[Picture, ...] = ()
 
     def all(self) -> list[Picture]:
         by_target = [picture for group in self.curves.values() for picture in group]
         some = [one for one in (self.froc, self.readers) if one is not None]
         compared = [*self.forests.values(), *self.differences.values(), *self.subgroups]
-        return [*compared, *by_target, *some, *self.dice, *self.training, *self.cases]
+        return [*compared, *by_target, *some, *self.dice, *self.attention, *self.training, *self.cases]
 
 
 def pictures_of(
@@ -93,6 +95,7 @@ def pictures_of(
         differences=differences,
         froc=froc_picture(extra.detections) if extra.detections is not None else None,
         readers=readers_picture(extra.readers) if extra.readers is not None else None,
+        attention=attention_pictures(content),
     )
 
 

@@ -27,22 +27,24 @@ _COLUMNS = ["target", "arm", "variable", "group", "metric", "value", "low", "hig
 def subgroups(content: ReportContent, evaluation: Evaluation) -> pd.DataFrame:
     """One row a target of two classes, arm, variable and group; empty without `content.subgroups`.
 
-    Numbers are cut into thirds. The first repetition and seed of an arm is taken. `p` says whether the AUC differs
-    between the groups of a variable (chi-square of the estimates, patients of different groups being different),
-    `p_holm` corrects it over arms and variables. Groups with fewer than five cases of a class have counts alone.
+    Numbers with six and more different values are cut into thirds, others are classes. The first repetition and seed
+    of an arm is taken. `p` says whether the AUC differs between the groups of a variable (chi-square of the estimates;
+    not where a patient stands in two groups), `p_holm` corrects it over arms and variables. Groups with fewer than five
+    cases of a class have counts alone.
     """
     rows: list[dict[str, Any]] = []
     if content.cohort is None:
         return pd.DataFrame(columns=[*_COLUMNS, "note", "p", "p_holm"])
-    known = content.cohort.assign(case_id=content.cohort["case_id"].astype(str)).drop_duplicates("case_id")
-    known = known.set_index("case_id")
     for target, by_arm in evaluation.repeats.items():
         if len(content.targets[target]) != 2:
             continue
+        frame = content.cohorts.get(target, content.cohort)
+        known = frame.assign(case_id=frame["case_id"].astype(str)).drop_duplicates("case_id").set_index("case_id")
         for arm, repeats in by_arm.items():
             for variable in content.subgroups:
-                groups = _groups(known[variable].reindex([str(case) for case in repeats[0].case_id]))
-                rows += _of_variable(repeats[0], target, arm, variable, groups)
+                values = known[variable].reindex([str(case) for case in repeats[0].case_id])
+                if values.notna().any():
+                    rows += _of_variable(repeats[0], target, arm, variable, _groups(values))
     table = pd.DataFrame(rows, columns=[*_COLUMNS, "note", "p"])
     table["p_holm"] = np.nan
     families = table.dropna(subset=["p"]).drop_duplicates(["target", "arm", "variable"])
@@ -81,8 +83,9 @@ def subgroup_section(
             )
     note = (
         "AUC within each group, DeLong's interval on the logit scale (Obuchowski's where patients repeat). Numbers are "
-        f"cut into thirds; groups with fewer than {FEWEST} cases of a class have no AUC. An arm may look different in "
-        "a subgroup by chance alone: read the test, not the largest difference."
+        f"cut into thirds where there are six and more; groups with fewer than {FEWEST} cases of a class have no AUC, "
+        "and groups that share a patient no test. An arm may look different in a subgroup by chance alone: read the "
+        "test, not the largest difference."
     )
     return {"rows": rows, "note": note, "pictures": list(pictures)}
 
@@ -99,12 +102,18 @@ def _groups(values: pd.Series[Any]) -> dict[str, BoolArray]:
         groups[f"{first:.4g} to {second:.4g}"] = (given > first) & (given <= second)
         groups[f"above {second:.4g}"] = given > second
     else:
-        text = values.map(str, na_action="ignore")
-        for name in sorted(set(text.dropna())):
-            groups[name] = (text == name).to_numpy(dtype=bool)
+        for value in sorted(values.dropna().unique(), key=_order):
+            name = f"{value:g}" if isinstance(value, float | np.floating) else str(value)
+            groups[name] = (values == value).fillna(False).to_numpy(dtype=bool)
     if missing.any():
         groups["not known"] = missing
-    return groups
+    return {name: chosen for name, chosen in groups.items() if chosen.any()}  # thirds of tied numbers may be empty
+
+
+def _order(value: Any) -> tuple[bool, float, str]:
+    """Numbers by size (2.5 before 10), then words."""
+    number = isinstance(value, int | float | np.number)
+    return not number, float(value) if number else 0.0, str(value)
 
 
 def _of_variable(
@@ -129,7 +138,8 @@ def _of_variable(
             areas.append(float(area[0]))
             variances.append(float(covariance[0, 0]))
         rows.append(row)
-    p = _heterogeneity(np.array(areas), np.array(variances))
+    apart = sum(len(np.unique(patients[chosen])) for chosen in groups.values()) == len(np.unique(patients))
+    p = _heterogeneity(np.array(areas), np.array(variances)) if apart else math.nan
     return [{**row, "p": p} for row in rows]
 
 

@@ -18,6 +18,7 @@ from hounsfield.core.atomic import atomic_file, atomic_folder, write_text
 from hounsfield.core.errors import TableError
 from hounsfield.core.progress import Progress, silent
 from hounsfield.report.checklist import Filled, facts_of, filled
+from hounsfield.report.chosen_features import chosen_table
 from hounsfield.report.cohort_table import cohort_table
 from hounsfield.report.content import ReportContent
 from hounsfield.report.detections import evaluate_detections
@@ -81,7 +82,7 @@ def _extra(content: ReportContent, evaluation: Evaluation, seed: int, resamples:
             raise TableError("readings need a target of two classes to be held against. Give its predictions.")
         read = evaluate_readings(content.readings, evaluation.repeats[target], seed=seed, resamples=resamples)
     cohort = cohort_table(content) if content.targets else None
-    found = Extra(cohort, subgroups(content, evaluation), detected, read)
+    found = Extra(cohort, subgroups(content, evaluation), detected, read, chosen_table(content))
     return replace(found, checklists=filled(facts_of(content, evaluation, found)))
 
 

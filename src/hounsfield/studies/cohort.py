@@ -27,6 +27,7 @@ from hounsfield.tables.cases import Case, read_cases
 from hounsfield.tables.cells import as_text
 
 NO_CLASS = -1
+SIZE = "size"  # a subgroup that takes no column: the lesion's diameter
 _SHOWN = 20  # problems in one message; more help no better
 
 
@@ -154,6 +155,15 @@ def _require_columns(study: Study, frame: pd.DataFrame) -> None:
             Problem(f"column {name}", "the cases table has no such column.", nearest(name, frame.columns).strip())
             for name in missing
         ]
+        raise ProblemsError("the study and the cases table do not fit:", problems)
+    known = [*(str(name) for name in frame.columns), SIZE]
+    remedy = "Name others with --set subgroups=[...], [] for none."
+    problems = [
+        Problem(f"subgroups: {name}", "the cases table has no such column.", f"{nearest(name, known)} {remedy}".strip())
+        for name in study.subgroups
+        if name not in known
+    ]
+    if problems:
         raise ProblemsError("the study and the cases table do not fit:", problems)
 
 

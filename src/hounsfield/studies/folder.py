@@ -33,6 +33,7 @@ _SHOWN = frozenset(
         "anchors",
         "anchors_note",
         "bootstrap",
+        "subgroups",
     ]
 )
 MANIFEST = "manifest.json"  # written last: from then on the folder is bound to its study and cases

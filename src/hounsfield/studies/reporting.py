@@ -12,17 +12,20 @@ import pandas as pd
 from hounsfield.catalog.splits.leakage import leakage_of
 from hounsfield.core.atomic import write_text
 from hounsfield.core.progress import Progress
-from hounsfield.report.content import Anchor, ArmInfo, ReportContent
+from hounsfield.infer.model import FEATURES
+from hounsfield.nets.feature_model import FeatureModel
+from hounsfield.report.chosen_features import chosen_table
+from hounsfield.report.content import Anchor, ArmInfo, Choice, ReportContent
 from hounsfield.report.write import write_report
+from hounsfield.studies.attention import attention_of
 from hounsfield.studies.cohort import Cohort
+from hounsfield.studies.covariates import case_covariates, patient_covariates, subgroup_columns
 from hounsfield.studies.examples import examples_of
 from hounsfield.studies.patient_level import patient_arms, patient_targets
-from hounsfield.studies.piece_files import read_json
+from hounsfield.studies.piece_files import load_piece, read_json
 from hounsfield.studies.pieces import Unit
 from hounsfield.studies.study import Study
-from hounsfield.studies.summary import arm_seconds, summary_tables
-
-# Kinds of arms that draw an outline; the cases of the first one that a study has are shown.
+from hounsfield.studies.summary import arm_seconds, chosen_lines, summary_tables
 
 
 def content_of(
@@ -39,6 +42,8 @@ def content_of(
         for row in study.anchors
         if row.arm in study.arms and row.target in study.targets
     )
+    covariates = case_covariates(study, cohort)
+    of_patients = dict.fromkeys(patient_targets(study).values(), patient_covariates(covariates))
     return ReportContent(
         title=study.title,
         question=study.question,
@@ -55,7 +60,30 @@ def content_of(
         examples=examples_of(out, study, cohort, units, predictions),
         set_aside=cohort.set_aside,
         comparisons=tuple(study.comparisons),
+        cohort=covariates,
+        whole_cohort=True,
+        cohorts=of_patients,
+        subgroups=subgroup_columns(study, cohort, covariates),
+        choices=choices_of(out, study, units),
+        attention=attention_of(out, study, cohort, units),
     )
+
+
+def choices_of(out: Path, study: Study, units: Sequence[Unit]) -> tuple[Choice, ...]:
+    """What every model of a radiomics arm chose; a logistic model's own weights, else those of the model that chose."""
+    found = []
+    for target, how in study.targets.items():
+        for name, arm in study.arms.items():
+            for unit in units if arm.kind == "radiomics" else ():
+                folder = out / "pieces" / unit.name / target / name
+                chosen = {row["feature"]: float(row["weight"]) for row in read_json(folder / "features.json")}
+                model = load_piece(folder, study, target, arm).features[FEATURES]
+                own = isinstance(model, FeatureModel)
+                if isinstance(model, FeatureModel):
+                    others = model.weight[: len(how.classes) - 1].mean(axis=0)
+                    chosen = dict(zip(model.features, (model.weight[-1] - others).tolist(), strict=True))
+                found.append(Choice(target, name, unit.name, chosen, own))
+    return tuple(found)
 
 
 def _classes(study: Study) -> dict[str, tuple[str, ...]]:
@@ -89,7 +117,7 @@ def report_run(
     metrics, comparisons = (pd.read_parquet(out / f"{name}.parquet") for name in ("metrics", "comparisons"))
     seconds = _seconds(out, study, units)
     text = summary_tables(study, metrics, comparisons, predictions, cohort.prepared.features, seconds)
-    write_text(out / "summary.md", text)
+    write_text(out / "summary.md", "\n".join([text, *chosen_lines(study, chosen_table(content))]))
     return page, headline(metrics, study)
 
 

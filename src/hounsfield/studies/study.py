@@ -217,6 +217,8 @@ class Study(Settings):
     preparation: Preparation = Preparation()
     inputs: Inputs = Inputs()  # what arms are fed besides the cube
     patient: PatientLevel | None = None
+    # Columns of the cases table by which the report splits the AUC; also 'site', and 'size' (the lesion's diameter).
+    subgroups: list[str] = []
     split: Split = Split()
     arms: dict[str, Arm] = Field(min_length=1)
     comparisons: list[tuple[str, str]] = []
@@ -230,7 +232,7 @@ class Study(Settings):
     @model_serializer(mode="wrap")
     def _only_what_is_said(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields: dict[str, Any] = handler(self)
-        unsaid = {"inputs": self.inputs == Inputs(), "patient": self.patient is None}
+        unsaid = {"inputs": self.inputs == Inputs(), "patient": self.patient is None, "subgroups": not self.subgroups}
         return {name: value for name, value in fields.items() if not unsaid.get(name)}
 
 

@@ -1,4 +1,5 @@
-"""A finished run as two Markdown tables: every arm, and every arm on cases matched in volume. For pages and papers."""
+"""A finished run as Markdown tables, for pages and papers: every arm, every arm on cases matched in volume, and the
+features that were chosen."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from hounsfield.core.seeds import generator
 from hounsfield.stats.auc import auc
 from hounsfield.studies.study import Study
 
+_FEATURES = 12  # of an arm
 CALIPER = float(np.log(1.1))  # volumes of a pair differ by a tenth at most
 
 
@@ -39,6 +41,20 @@ def summary_tables(
         blocks += ["", *matched] if matched else []
         blocks.append("")
     return "\n".join(blocks)
+
+
+def chosen_lines(study: Study, chosen: pd.DataFrame) -> list[str]:
+    """Markdown of the features that models chose (`report.chosen_features.chosen_table`), a table an arm."""
+    lines: list[str] = []
+    for (target, arm), part in chosen.groupby(["target", "arm"], sort=False):
+        heading = f"### {target}: features chosen by {study.arms[str(arm)].title}"
+        lines += [heading, "", "| feature | chosen by | weight (lowest to highest) | direction |", "|---|---|---|---|"]
+        for row in part.head(_FEATURES).to_dict("records"):
+            span = f"{row['weight']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f})"
+            times = f"{row['times']} of {row['models']}"
+            lines.append(f"| {row['feature']} | {times} | {span} | {row['direction']} |")
+        lines.append("")
+    return lines
 
 
 def _arms(

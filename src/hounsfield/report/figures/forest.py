@@ -5,6 +5,7 @@ In: rows of names, values and intervals. Out: one picture.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
@@ -12,6 +13,8 @@ from math import isfinite
 from matplotlib.axes import Axes
 
 from hounsfield.report.style import FAINT, INK, PALETTE, TRIVIAL, Picture, page_style, picture, sheet
+
+_WIDTH = 44  # letters of a title in one line
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ def forest(rows: Sequence[ForestRow], *, name: str, metric: str, chance: float) 
         chance: value of a guess, where the axis may begin.
     """
     with page_style():
-        figure, axes = sheet(6.4, 0.9 + 0.34 * max(len(rows), 2))
+        figure, axes = sheet(6.4, _height(rows))
         for place, row in enumerate(rows):
             _draw(axes, row, place)
         trivial = [row.value for row in rows if row.trivial and isfinite(row.value)]
@@ -49,7 +52,7 @@ def forest(rows: Sequence[ForestRow], *, name: str, metric: str, chance: float) 
 def difference_forest(rows: Sequence[ForestRow], *, name: str) -> Picture:
     """Differences of AUCs with their intervals around the line of no difference."""
     with page_style():
-        figure, axes = sheet(6.4, 0.9 + 0.34 * max(len(rows), 2))
+        figure, axes = sheet(6.4, _height(rows))
         for place, row in enumerate(rows):
             _draw(axes, row, place)
         axes.axvline(0, color=TRIVIAL, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
@@ -59,6 +62,19 @@ def difference_forest(rows: Sequence[ForestRow], *, name: str) -> Picture:
         alt = "Differences in AUC with 95 % intervals. " + "; ".join(_words(row) for row in rows) + "."
         caption = "First minus second; an interval that holds 0 (dashed line) does not tell the two apart."
         return picture(figure, name, "Differences between arms", alt, caption=caption)
+
+
+def _height(rows: Sequence[ForestRow]) -> float:
+    """Inches that the rows take, each as high as the one with most lines."""
+    lines = max((_lines(row.title).count("\n") + 1 for row in rows), default=1)
+    return 0.9 + (0.34 + 0.16 * (lines - 1)) * max(len(rows), 2)
+
+
+def _lines(title: str) -> str:
+    """A title in lines, of a difference one below the other: a long one in one line would leave the axis no room."""
+    first, dash, second = title.partition(" – ")
+    parts = [first, f"– {second}"] if dash and len(title) > _WIDTH else [title]
+    return "\n".join(line for part in parts for line in textwrap.wrap(part, _WIDTH, break_on_hyphens=False) or [""])
 
 
 def _draw(axes: Axes, row: ForestRow, place: int) -> None:
@@ -80,7 +96,7 @@ def _frame(axes: Axes, rows: Sequence[ForestRow], metric: str, chance: float) ->
     margin = 0.04 * max(high - low, 0.05)
     axes.set_xlim(low - margin, min(high + margin, 1.005) if high <= 1 else high + margin)
     axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.set_yticks(range(len(rows)), [row.title.replace("$", r"\$") for row in rows])
+    axes.set_yticks(range(len(rows)), [_lines(row.title).replace("$", r"\$") for row in rows])
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.set_xlabel(f"{metric}, 95 % interval")
