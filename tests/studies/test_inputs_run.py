@@ -91,6 +91,7 @@ def cases(tmp_path_factory, write_balls) -> Path:
     lungs[2:16, 2:16, 2:16] = 1
     write_volume(Volume(lungs, (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), np.eye(3)), folder / "lungs.nii.gz")
     frame["lungs"] = "lungs.nii.gz"
+    frame["contrast"] = ["yes"] * 20 + ["no"] * 4
     frame.to_csv(path, index=False)
     return path
 
@@ -179,6 +180,7 @@ def test_the_report_shows_lesions_and_patients(run):
     text = (run / "report.html").read_text(encoding="utf-8")
     assert "large of the patient" in text
     assert "patient by noisy-or" in text
+    assert "Contrast differs within the cohort (20 yes, 4 no)" in text
 
 
 def test_a_killed_run_goes_on_to_the_same_predictions(run, study, cases, tmp_path):

@@ -25,8 +25,10 @@ def test_the_example_is_a_study(tmp_path):
     assert load(str(tmp_path / "again.yaml")) == study
 
 
-def test_studies_of_the_package_name_subgroups_that_their_cohorts_write():
+def test_the_cohort_of_a_study_writes_the_columns_that_it_asks_for():
     rules = (PAGE.parents[2] / "src/hounsfield/studies/cohorts/cryptococcosis-cancer.yaml").read_text()
     assert "granuloma" in names()
-    for name in load("granuloma").subgroups:
+    study = load("granuloma")
+    assert study.targets["cryptococcosis"].column == "diagnosis"
+    for name in ("diagnosis", "contrast", *study.inputs.covariates, *study.subgroups):
         assert name == "size" or f"  {name}: " in rules

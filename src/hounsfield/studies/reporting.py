@@ -19,6 +19,7 @@ from hounsfield.report.content import Anchor, ArmInfo, Choice, ReportContent
 from hounsfield.report.write import write_report
 from hounsfield.studies.attention import attention_of
 from hounsfield.studies.cohort import Cohort
+from hounsfield.studies.cohort_warnings import cohort_warnings
 from hounsfield.studies.covariates import case_covariates, patient_covariates, subgroup_columns
 from hounsfield.studies.examples import examples_of
 from hounsfield.studies.patient_level import patient_arms, patient_targets
@@ -54,7 +55,7 @@ def content_of(
         leakage=(leakage_of(cohort.split, digests=digests),),
         anchors=anchors,
         anchors_note=study.anchors_note,
-        flaws=tuple(study.flaws),
+        flaws=(*study.flaws, *warnings_of(cohort)),
         manifest=read_json(out / "manifest.json"),
         histories=_histories(out, study, units),
         examples=examples_of(out, study, cohort, units, predictions),
@@ -102,6 +103,11 @@ def _pooled_arms(study: Study) -> tuple[ArmInfo, ...]:
     return tuple(infos)
 
 
+def warnings_of(cohort: Cohort) -> list[str]:
+    """What is odd about the cohort as a whole."""
+    return cohort_warnings(cohort.cases, {} if cohort.extra is None else cohort.extra.table)
+
+
 def report_run(
     out: Path,
     study: Study,
@@ -118,7 +124,7 @@ def report_run(
     seconds = _seconds(out, study, units)
     text = summary_tables(study, metrics, comparisons, predictions, cohort.prepared.features, seconds)
     write_text(out / "summary.md", "\n".join([text, *chosen_lines(study, chosen_table(content))]))
-    return page, headline(metrics, study)
+    return page, [*headline(metrics, study), *(f"note: {one}" for one in warnings_of(cohort))]
 
 
 def headline(metrics: pd.DataFrame, study: Study) -> list[str]:
