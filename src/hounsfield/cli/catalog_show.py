@@ -67,7 +67,7 @@ def _narrow(rows: pd.DataFrame) -> pd.DataFrame:
         rows = rows.drop(columns="label_kind", errors="ignore")  # the same
     if "excluded" in rows:
         rows.insert(min(3, rows.shape[1] - 1), "excluded", rows.pop("excluded"))
-    names = {name: name.removeprefix("label_") for name in rows if name.startswith("label_")}
+    names = {name: name.removeprefix("label_") for name in map(str, rows) if name.startswith("label_")}
     clash = {name: f"label {short}" for name, short in names.items() if short in rows}
     return rows.rename(columns=names | clash | {"series_uid": "series", "series_description": "description"})
 

@@ -53,16 +53,7 @@ def predict_series(
         outline or a table's columns, NoLungs for one that sees the lungs where there are none.
     """
     card, device = bundle.card, device_of(device)
-    if card.needs_mask:
-        raise BundleError(
-            f"arm '{card.arm}' needs an expert's outline, and a point is all there is. "
-            "Use a bundle that outlines by itself (auto_mask, joint, multitask)."
-        )
-    if card.inputs.covariates:
-        raise BundleError(
-            f"arm '{card.arm}' needs {', '.join(card.inputs.covariates)} of the patient, which a series does not tell "
-            "reliably. Use --cases with a table that has these columns."
-        )
+    _refuse_what_a_series_lacks(bundle)
     points = read_lesions(lesions)
     source = read_series(series, series_uid=series_uid)
     prepared = _prepare(bundle, source, points)
@@ -88,6 +79,20 @@ def predict_series(
         for number, (point, mask, prob, decision) in enumerate(zip(points, masks, probs, called, strict=True), 1)
     ]
     return _write(out, bundle, source, findings, masks, representation)
+
+
+def _refuse_what_a_series_lacks(bundle: Bundle) -> None:
+    card = bundle.card
+    if card.needs_mask:
+        raise BundleError(
+            f"arm '{card.arm}' needs an expert's outline, and a point is all there is. "
+            "Use a bundle that outlines by itself (auto_mask, joint, multitask)."
+        )
+    if card.inputs.covariates:
+        raise BundleError(
+            f"arm '{card.arm}' needs {', '.join(card.inputs.covariates)} of the patient, which a series does not tell "
+            "reliably. Use --cases with a table that has these columns."
+        )
 
 
 def _prepare(bundle: Bundle, source: Series, points: list[Lesion]) -> list[PreparedCase]:

@@ -7,7 +7,6 @@ program ticked in full would be worth nothing. Item numbers are the sources'; th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
@@ -20,6 +19,7 @@ from hounsfield.report.checklist_facts import FACTS
 from hounsfield.report.content import ReportContent
 from hounsfield.report.evaluate import Evaluation
 from hounsfield.report.extra import Extra
+from hounsfield.report.filled import Filled
 
 LISTS = ("tripod_ai", "claim_2024", "metrics")
 FULL, PART, BLANK = "from the tables", "in part; authors to complete", "to be filled in by the authors"
@@ -53,26 +53,6 @@ class Checklist(BaseModel):
     name: str
     source: str
     items: tuple[Item, ...]
-
-
-@dataclass(frozen=True)
-class Filled:
-    """A list with its answers.
-
-    Attributes:
-        key: for file names.
-        rows: columns number, section, item, answer, state, authors (empty, to be written in), and weight and condition
-            where the list has them.
-    """
-
-    key: str
-    name: str
-    source: str
-    rows: pd.DataFrame
-
-    def counted(self, state: str) -> int:
-        """How many items are in a state."""
-        return int((self.rows["state"] == state).sum())
 
 
 def read_checklist(key: str) -> Checklist:

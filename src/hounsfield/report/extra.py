@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 if TYPE_CHECKING:
-    from hounsfield.report.checklist import Filled
     from hounsfield.report.detections import DetectionResult
+    from hounsfield.report.filled import Filled
     from hounsfield.report.reading import ReadingResult
 
 

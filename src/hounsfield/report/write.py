@@ -17,13 +17,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from hounsfield.core.atomic import atomic_file, atomic_folder, write_text
 from hounsfield.core.errors import TableError
 from hounsfield.core.progress import Progress, silent
-from hounsfield.report.checklist import Filled, facts_of, filled
+from hounsfield.report.checklist import facts_of, filled
 from hounsfield.report.chosen_features import chosen_table
 from hounsfield.report.cohort_table import cohort_table
 from hounsfield.report.content import ReportContent
 from hounsfield.report.detections import evaluate_detections
 from hounsfield.report.evaluate import Evaluation, evaluate
 from hounsfield.report.extra import Extra
+from hounsfield.report.filled import Filled
 from hounsfield.report.page import page_context
 from hounsfield.report.pictures import Pictures, pictures_of
 from hounsfield.report.reading import evaluate_readings

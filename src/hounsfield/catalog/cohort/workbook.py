@@ -1,7 +1,7 @@
 """An Excel workbook (.xlsx, .xlsm) as text. In: its path. Out: the cells of its first filled sheet as they are shown.
 
-Read by openpyxl. Added here is what its values lose: a number shown with leading zeros (format 000000) keeps them, and a
-number of which Excel kept 15 digits says so. Formulas count with the value that Excel stored.
+Read by openpyxl. Added here is what its values lose: a number shown with leading zeros (format 000000) keeps them, and
+a number of which Excel kept 15 digits says so. Formulas count with the value that Excel stored.
 """
 
 from __future__ import annotations

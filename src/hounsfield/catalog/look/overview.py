@@ -85,7 +85,8 @@ _KINDS = f"""
 """
 # A label that is a number is counted as one: every spacing by itself would fill the page.
 _LABELS = f"""
-    SELECT l.label, CASE WHEN TRY_CAST(l.value AS DOUBLE) IS NULL THEN l.value ELSE 'a number' END AS value, count(*) AS series, count(DISTINCT s.patient_id) AS patients,
+    SELECT l.label, CASE WHEN TRY_CAST(l.value AS DOUBLE) IS NULL THEN l.value ELSE 'a number' END AS value,
+           count(*) AS series, count(DISTINCT s.patient_id) AS patients,
            count(*) FILTER (WHERE NOT {_EXCLUDED}) AS used
     FROM labels l JOIN series s USING (series_uid) {{in}} GROUP BY ALL ORDER BY l.label, series DESC, value
 """

@@ -16,7 +16,7 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
 from hounsfield.catalog.scan.elements import Damaged, NoDicom
-from hounsfield.catalog.scan.header import NUMBERS, PRESENT, TEXT, ObjectHeader
+from hounsfield.catalog.scan.object_header import NUMBERS, PRESENT, TEXT, ObjectHeader
 from hounsfield.volume.dicom_files import quiet_pydicom
 
 _MOST = 2**29  # bytes of one value: functional groups of some hundred thousand frames

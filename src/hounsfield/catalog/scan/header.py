@@ -7,46 +7,21 @@ decoded once and stored once however many slices share it. The patient's name is
 from __future__ import annotations
 
 import hashlib
-import json
-import math
 import re
 import struct
-from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from pydicom.charset import convert_encodings, decode_bytes
-from pydicom.datadict import tag_for_keyword
-
 from hounsfield.catalog.scan.elements import Unusual, wanted_elements
-
-# Elements of a series; those that differ between its slices (times, tube current, window) would make every slice a
-# variant of its own and are left out.
-TEXT = (
-    *(
-        "ImageType",
-        "Modality",
-        "SeriesDescription",
-        "StudyDescription",
-        "ProtocolName",
-        "BodyPartExamined",
-        "StudyDate",
-    ),
-    *("SeriesDate", "AccessionNumber", "PatientID", "PatientAge", "PatientSex", "PatientPosition", "Manufacturer"),
-    *("ManufacturerModelName", "InstitutionName", "StationName", "ConvolutionKernel", "ScanningSequence"),
-    *("SequenceVariant", "ScanOptions", "SequenceName", "PulseSequenceName", "MRAcquisitionType", "AngioFlag"),
-    *("ContrastBolusAgent", "ContrastBolusRoute", "BurnedInAnnotation", "PresentationIntentType", "ViewPosition"),
-    *("ImageLaterality", "Laterality", "FrameOfReferenceUID", "StudyInstanceUID", "SeriesInstanceUID", "SOPClassUID"),
-    *("ConversionType", "SoftwareVersions", "AcquisitionContrast", "PatientIdentityRemoved"),
+from hounsfield.catalog.scan.full_header import read_full
+from hounsfield.catalog.scan.object_header import (
+    CHARSET,
+    SERIES_ELEMENTS,
+    ObjectHeader,
+    ascii_text,
+    one_number,
 )
-NUMBERS = (
-    *("SeriesNumber", "RepetitionTime", "EchoTime", "InversionTime", "FlipAngle", "EchoTrainLength", "SliceThickness"),
-    *("SpacingBetweenSlices", "MagneticFieldStrength", "KVP", "GantryDetectorTilt", "NumberOfTemporalPositions"),
-    *("TemporalResolution", "CardiacNumberOfImages", "ReconstructionDiameter", "ContrastBolusVolume"),
-)
-PRESENT = ("ContrastBolusAgentSequence",)  # whether it holds anything
-_SERIES: dict[int, str] = {int(tag_for_keyword(name) or 0): name for name in (*TEXT, *NUMBERS, *PRESENT)}
 
-SOP_CLASS, SOP_UID, SERIES, CHARSET = 0x00080016, 0x00080018, 0x0020000E, 0x00080005
+SOP_CLASS, SOP_UID, SERIES = 0x00080016, 0x00080018, 0x0020000E
 MODALITY, IMAGE_TYPE, FRAMES, SOURCES = 0x00080060, 0x00080008, 0x00280008, 0x00082112
 POSITION, ORIENTATION, PIXEL, ROWS, COLUMNS = 0x00200032, 0x00200037, 0x00280030, 0x00280010, 0x00280011
 INSTANCE, ACQUISITION, TEMPORAL, ECHO = 0x00200013, 0x00200012, 0x00200100, 0x00180086
@@ -56,40 +31,11 @@ _PLANE = (
     *(POSITION, ORIENTATION, PIXEL, ROWS, COLUMNS, INSTANCE, ACQUISITION, TEMPORAL, ECHO, ACQUISITION_TIME),
     *(CONTENT_TIME, TRIGGER, B_VALUE, IMAGE_TYPE),
 )
-WANTED = frozenset({*_SERIES, *_PLANE, SOP_CLASS, SOP_UID, CHARSET, FRAMES, SOURCES, MOSAIC[0]})
+WANTED = frozenset({*SERIES_ELEMENTS, *_PLANE, SOP_CLASS, SOP_UID, CHARSET, FRAMES, SOURCES, MOSAIC[0]})
 LAST = 0x00280301  # behind it stands only what is read in full
 _FULL = frozenset({"SEG", "RTSTRUCT", "SR", "RTDOSE", "RTPLAN", "PR", "KO", "REG", "DOC", "FID", "RWV", "M3D", "PLAN"})
 _UID = re.compile(rb"\x08\x00\x55\x11(?:UI..|....)([0-9.]+)", re.DOTALL)  # ReferencedSOPInstanceUID in a sequence
 _TILES = re.compile(rb"sSliceArray\.lSize\s*=\s*(\d+)|NumberOfImagesInMosaic.{0,120}?(\d+)", re.DOTALL)
-
-
-@dataclass(frozen=True)
-class ObjectHeader:
-    """One object, as rows of the catalog want it.
-
-    Attributes:
-        variant: digest of the series' elements; header: these elements as JSON, made only when `header` is called.
-        digest: of all that identifies the object; the same for copies in another transfer syntax.
-        planes: one tuple a plane, in the order of the table `scanned_planes` from `frame` on.
-        refers_to: UIDs of series or objects that it was made from or speaks of.
-    """
-
-    sop_uid: str
-    series_uid: str
-    sop_class: str
-    instance_number: int | None
-    frames: int
-    variant: str
-    digest: str
-    planes: tuple[tuple[Any, ...], ...]
-    refers_to: tuple[str, ...]
-    raw: dict[int, bytes] | None = None
-    ready: str = ""
-    syntax: str = ""
-
-    def header(self) -> str:
-        """The series' elements as JSON, {keyword: value or list}."""
-        return self.ready or _json(self.raw or {}, self.syntax)
 
 
 def read_header(stream: BinaryIO) -> ObjectHeader:
@@ -98,8 +44,6 @@ def read_header(stream: BinaryIO) -> ObjectHeader:
     Raises: `elements.NoDicom` for what is none, `elements.Damaged` for what claims to be one; whatever pydicom raises
         for files that need the full reader.
     """
-    from hounsfield.catalog.scan.full_header import read_full
-
     try:
         raw, syntax = wanted_elements(stream.read, WANTED, LAST)
     except Unusual:
@@ -109,7 +53,7 @@ def read_header(stream: BinaryIO) -> ObjectHeader:
         stream.seek(0)
         raw, syntax = wanted_elements(stream.read, WANTED.union(MOSAIC), MOSAIC[-1])
     frames = _whole(raw.get(FRAMES))
-    modality = _ascii(raw.get(MODALITY))
+    modality = ascii_text(raw.get(MODALITY))
     if (frames or 1) > 1 or modality in _FULL or SOP_UID not in raw or SERIES not in raw:
         stream.seek(0)
         return read_full(stream)
@@ -117,8 +61,8 @@ def read_header(stream: BinaryIO) -> ObjectHeader:
 
 
 def _of_raw(raw: dict[int, bytes], syntax: str) -> ObjectHeader:
-    series = [(tag, raw[tag]) for tag in _SERIES if tag in raw]
-    image_type = _ascii(raw.get(IMAGE_TYPE))
+    series = [(tag, raw[tag]) for tag in SERIES_ELEMENTS if tag in raw]
+    image_type = ascii_text(raw.get(IMAGE_TYPE))
     tiles = _tiles(raw) if "MOSAIC" in image_type else 0
     common = hashlib.blake2b(digest_size=12)
     for tag, value in series:
@@ -128,9 +72,9 @@ def _of_raw(raw: dict[int, bytes], syntax: str) -> ObjectHeader:
     common.update(syntax.encode())
     refers = tuple(dict.fromkeys(found.decode() for found in _UID.findall(raw[SOURCES]))) if SOURCES in raw else ()
     return ObjectHeader(
-        _ascii(raw[SOP_UID]),
-        _ascii(raw[SERIES]),
-        _ascii(raw.get(SOP_CLASS)),
+        ascii_text(raw[SOP_UID]),
+        ascii_text(raw[SERIES]),
+        ascii_text(raw.get(SOP_CLASS)),
         _whole(raw.get(INSTANCE)),
         1,
         common.hexdigest(),
@@ -153,19 +97,15 @@ def _plane(raw: dict[int, bytes], image_type: str, tiles: int) -> tuple[Any, ...
         _whole(raw.get(INSTANCE)),
         _whole(raw.get(ACQUISITION)),
         _whole(raw.get(TEMPORAL)),
-        _ascii(raw.get(ACQUISITION_TIME)) or None,
-        _ascii(raw.get(CONTENT_TIME)) or None,
-        _float(raw.get(TRIGGER)),
+        ascii_text(raw.get(ACQUISITION_TIME)) or None,
+        ascii_text(raw.get(CONTENT_TIME)) or None,
+        one_number(raw.get(TRIGGER)),
         _whole(raw.get(ECHO)),
         _double(raw.get(B_VALUE)),
         None,
         image_type or None,
         tiles,
     )
-
-
-def _ascii(value: bytes | None) -> str:
-    return "" if value is None else value.rstrip(b"\0 ").decode("latin-1").strip()
 
 
 def _whole(value: bytes | None) -> int | None:
@@ -175,14 +115,6 @@ def _whole(value: bytes | None) -> int | None:
         return int(number) if abs(number) < 2**62 else None
     except (ValueError, OverflowError):
         return None
-
-
-def _float(value: bytes | None) -> float | None:
-    try:
-        number = float((value or b"").split(b"\\")[0].strip(b"\0 "))
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
 
 
 def _floats(value: bytes | None, count: int) -> list[float] | None:
@@ -215,30 +147,3 @@ def _tiles(raw: dict[int, bytes]) -> int:
         if found:
             return int(found.group(1) or found.group(2))
     return 0
-
-
-def _json(raw: dict[int, bytes], syntax: str) -> str:
-    """The series' elements in plain types; text in the file's own character set."""
-    found: dict[str, Any] = {"TransferSyntaxUID": syntax}
-    encodings = _encodings(raw.get(CHARSET))
-    for tag, name in _SERIES.items():
-        if tag not in raw:
-            continue
-        value = raw[tag]
-        if name in PRESENT:
-            found[name] = len(value) > 8
-        elif name in NUMBERS:
-            found[name] = _float(value)
-        else:
-            text = decode_bytes(value, encodings, {0x5C}).rstrip("\0 ")
-            parts = [part.strip() for part in text.split("\\")]
-            found[name] = parts if len(parts) > 1 else parts[0]
-    return json.dumps(found, ensure_ascii=False, sort_keys=True, allow_nan=False, default=str)
-
-
-def _encodings(value: bytes | None) -> list[str]:
-    names = _ascii(value).split("\\")
-    try:
-        return list(convert_encodings(names if len(names) > 1 else names[0]))
-    except (LookupError, ValueError):
-        return ["latin_1"]

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from hounsfield.catalog.scan.elements import Damaged, NoDicom
-from hounsfield.catalog.scan.header import ObjectHeader, read_header
+from hounsfield.catalog.scan.header import read_header
 from hounsfield.catalog.scan.media import is_media_directory, missing_files
+from hounsfield.catalog.scan.object_header import ObjectHeader
 from hounsfield.catalog.scan.walk import Entry, shown
 from hounsfield.volume.dicom_files import UNREADABLE
 
