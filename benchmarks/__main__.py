@@ -25,9 +25,7 @@ def main() -> int:
         commands.insert(0, ["preparation.py", str(nodules)])
         commands.append(["radiomics_speed.py", str(nodules)])
     else:
-        print(
-            "preparation.py and radiomics_speed.py left out: no lidc-nodules/cases.csv in the data folder (--data names another)."
-        )
+        print("preparation.py and radiomics_speed.py left out: no lidc-nodules/cases.csv below --data.")
     status = 0
     for name, *arguments in commands:
         print(f"\n## {name}\n", flush=True)
