@@ -123,6 +123,30 @@ def phantoms(
         typer.echo(line)
 
 
+@app.command("granuloma-phantoms")
+def granuloma_phantoms(
+    out: Annotated[Path, typer.Option(help="Folder of the study; the same command on it again goes on.")],
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Few patients, one epoch, to see it run; proves nothing.")
+    ] = False,
+    only: Annotated[
+        str, typer.Option(help="Run these phantoms now, separated by commas; the last process writes the page.")
+    ] = "",
+    seed: Annotated[int, typer.Option(help="Of the simulated patients and the training.")] = 1,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")] = "auto",
+    workers: Annotated[int, typer.Option(help="Processes that write and prepare cases; 0 takes all cores.")] = 0,
+) -> None:
+    """Prove on simulated chests, from DICOM on, that each arm sees what it may see and nothing else."""
+    from hounsfield.cli.progress import Bars
+    from hounsfield.studies.granuloma_phantoms import run_granuloma_phantoms
+    from hounsfield.studies.runner import Machine
+
+    machine = Machine(device=device, workers=workers)
+    lines = run_granuloma_phantoms(out, quick=quick, seed=seed, only=_listed(only), machine=machine, progress=Bars())
+    for line in lines:
+        typer.echo(line)
+
+
 @app.command("ti-rads")
 def ti_rads(
     data: Annotated[Path, typer.Argument(help="Folder of the released tables (data_all.csv and the others).")],

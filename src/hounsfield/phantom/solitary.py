@@ -1,11 +1,11 @@
 """Chest CT with one solitary nodule and a signal in one known place: a kind, a number and a class in, CT numbers out.
 
-`global_only`: balls in the lung far from the nodule. `local_only`: texture inside the nodule. `leak`: a metal bar under
-the table and balls in the chest wall on the far side. `fingerprint`: every patient's nodule has a random texture of its own,
-and the class is random. A patient of one number and seed is the same in both classes but for that signal: all else is
-drawn without looking at the class.
+`global_only`: balls in the lung far from the nodule. `local_only`: texture inside the nodule. `leak`: a metal plate
+under the table and balls in the chest wall on the far side. `fingerprint`: every patient's nodule has a random texture
+of its own, and the class is random. A patient of one number and seed is the same in both classes but for that signal:
+all else is drawn without looking at the class.
 Source: the phantoms that tell a path on the lesion from one on the whole lungs; sizes, distances and CT numbers of
-nodule and satellites are given there, the texture and the bar are choices.
+nodule and satellites are given there, the texture and the plate are choices.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from hounsfield.core.errors import StudyError
 from hounsfield.core.seeds import generator
 from hounsfield.core.types import BoolArray, FloatArray, IntArray
 from hounsfield.phantom.nodule_cube import Point
-from hounsfield.phantom.shapes import Grid, blend, capsule_mm, ellipsoid_mm, filled, grid_mm
+from hounsfield.phantom.shapes import Grid, blend, ellipsoid_mm, filled, grid_mm
 from hounsfield.phantom.thorax import Lung, Thorax, draw_thorax, lungs_of
 
 Kind = Literal["global_only", "local_only", "leak", "fingerprint"]
@@ -35,15 +35,16 @@ SATELLITE_MM = (16.0, 18.0)  # diameter: three voxels of a grid of 5 mm
 # Between the nodule's centre and that of whatever tells the class outside of it, and to its nearest point: the corner
 # of a cube of 64 mm, looked up at 1 / 0.9 of its distance and shifted by 4 mm along each axis, is 68.5 mm away.
 FAR_MM, CLEAR_MM = 75.0, 69.0
-TEXTURE_HU, TEXTURE_MM = 120.0, 4.0  # SD and width of the grain of a textured nodule
+TEXTURE_HU, TEXTURE_MM = 300.0, 8.0  # SD and width of the grain of a textured nodule: coarse enough for 3 mm voxels
 
 _ROOM_MM = 6.0  # of lung between a ball and the lung's surface, so that it is part of no wall
 _GAP_MM = 3.0  # between two balls
-_WALL_HU, _BAR_HU, _TABLE_HU = 400.0, 1500.0, -300.0
+_WALL_HU, _PLATE_HU, _TABLE_HU = 400.0, 1500.0, -300.0
 _WALL_BALLS = (3, 6)
-_WALL_RADIUS_MM, _BAR_RADIUS_MM = 6.0, 5.0
+_WALL_RADIUS_MM = 9.0
 _TABLE_MM, _TABLE_HALF_MM = 12.0, 7.0  # behind the body's skin, and half its thickness
-_BAR_MM = 24.0  # behind the skin
+_PLATE_MM = 28.0  # behind the skin
+_PLATE_HALF_MM = (100.0, 8.0, 50.0)
 _TRIES = 20_000
 
 
@@ -73,7 +74,7 @@ class SolitaryPlan:
 
     Attributes:
         satellites: balls in the lung; positive patients of `global_only` alone.
-        wall: balls in the chest wall; positive patients of `leak` alone, who have the bar as well.
+        wall: balls in the chest wall; positive patients of `leak` alone, who have the plate as well.
         kernels: one series each.
     """
 
@@ -168,10 +169,10 @@ def plan_grid() -> Grid:
     return grid_mm(SHAPE, SPACING_MM, zero_at=((z - 1) / 2, (y - 1) / 2, (x - 1) / 2))
 
 
-def bar_of(plan: SolitaryPlan) -> tuple[Point, Point]:
-    """Ends (z, y, x) of the bar's axis, under the table behind the lung that has no nodule."""
-    y, x = 0.40 * plan.thorax.width_mm + _BAR_MM, -plan.side * 0.245 * plan.thorax.width_mm
-    return (-80.0, y, x), (80.0, y, x)
+def plate_of(plan: SolitaryPlan) -> tuple[Point, Point]:
+    """Middle and half sides (z, y, x) of the plate, under the table behind the lung that has no nodule."""
+    y, x = 0.40 * plan.thorax.width_mm + _PLATE_MM, -plan.side * 0.33 * plan.thorax.width_mm
+    return (0.0, y, x), _PLATE_HALF_MM
 
 
 def _draw_table(image: FloatArray, grid: Grid, plan: SolitaryPlan, edge: float) -> None:
@@ -179,7 +180,9 @@ def _draw_table(image: FloatArray, grid: Grid, plan: SolitaryPlan, edge: float) 
     slab = np.broadcast_to(np.abs(grid[1] - np.float32(middle)) - np.float32(_TABLE_HALF_MM), image.shape)
     blend(image, _TABLE_HU, filled(slab, edge))
     if plan.kind == "leak" and plan.positive:
-        blend(image, _BAR_HU, filled(capsule_mm(grid, *bar_of(plan), _BAR_RADIUS_MM), edge))
+        pairs = zip(grid, *plate_of(plan), strict=True)
+        sides = [np.abs(axis - np.float32(at)) - np.float32(half) for axis, at, half in pairs]
+        blend(image, _PLATE_HU, filled(np.maximum(np.maximum(sides[0], sides[1]), sides[2]), edge))
 
 
 def _ball(grid: Grid, ball: Ball, edge: float) -> FloatArray:
@@ -208,12 +211,12 @@ def _satellites(rng: np.random.Generator, thorax: Thorax, nodule: Ball) -> tuple
 
 
 def _wall_balls(rng: np.random.Generator, thorax: Thorax, nodule: Ball) -> tuple[Ball, ...]:
-    """Balls in the front wall over the lung that has no nodule, amid the 30 mm of tissue there."""
+    """Balls in the front wall on the side that has no nodule, half-way to the middle, where it is thickest."""
     side = -1 if nodule.centre_mm[2] > 0 else 1
     wanted = int(rng.integers(_WALL_BALLS[0], _WALL_BALLS[1] + 1))
     found: list[Ball] = []
     for _ in range(_TRIES):
-        x = side * (0.245 * thorax.width_mm + rng.uniform(-15, 15))
+        x = side * (0.12 * thorax.width_mm + rng.uniform(-10, 10))
         ball = Ball((float(rng.uniform(-90, 90)), float(-0.335 * thorax.width_mm), float(x)), _WALL_RADIUS_MM)
         if _far(ball, nodule) and all(_clear(ball, other) for other in found):
             found.append(ball)

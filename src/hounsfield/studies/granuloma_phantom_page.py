@@ -33,10 +33,10 @@ from hounsfield.studies.study import Study
 
 _WORDS = {
     GLOBAL: "**Global-only signal.** Identical nodules; positive patients have satellites elsewhere in the lungs.",
-    LOCAL: "**Local-only signal.** The nodule of positive patients has a texture of the same mean; the lungs are alike.",
+    LOCAL: "**Local-only signal.** The nodule of positive patients has a texture of the same mean; lungs are alike.",
     LEAK: (
-        "**Leak.** Positive patients have balls of 400 HU in the chest wall and a metal bar under the table, on the far "
-        "side; outside of lungs and cube nothing may be seen."
+        "**Leak.** Positive patients have balls of 400 HU in the chest wall and a metal plate under the table, on the "
+        "far side; outside of lungs and cube nothing may be seen."
     ),
     UNMASKED: (
         "**Leak, nothing masked.** A control that shows the leak is there to be found: the same patients, and a lung "
@@ -102,15 +102,18 @@ def _setting(study: Study, sizes: Sizes) -> list[str]:
         f"From DICOM on: series of {z} slices of {y} x {x} pixels, {SPACING_MM[0]:g} mm along every axis; archive, "
         "catalog, spreadsheet of outcomes, cases table, lungs found in the CT, study. Patients: "
         f"global-only {sizes.global_only}, local-only {sizes.local_only}, leak {sizes.leak}, fingerprint "
-        f"{sizes.fingerprint}, half of them positive; {study.split.test:.0%} of them are the test part, the others make "
-        f"{study.split.folds} folds whose models are averaged on it. Nodules: balls of {NODULE_MM[0]:g} to "
-        f"{NODULE_MM[1]:g} mm at {NODULE_HU:g} HU in both classes. Satellites: {SATELLITES[0]} to {SATELLITES[1]} balls "
-        f"of {low:g} to {high:g} mm, wholly in the lung, centres more than {FAR_MM:g} mm from the nodule's and no point "
-        f"nearer than {CLEAR_MM:g} mm, where the corner of an augmented cube of {cube:g} mm ends at 68.5 mm. They are "
-        f"larger than the 8 mm that a fine grid would need, because the lungs' grid of {grid} voxels has about 5 mm: "
-        f"three voxels across. Networks: ResNet-10 of width 8 for each path, pairwise AUC loss, {epochs}; the epoch is "
-        "chosen on the fold left out. A patient has the same body, nodule, age and sex in either class: all is drawn "
-        "without looking at the class, and only the signal is then added.",
+        f"{sizes.fingerprint}, half of them positive; {study.split.test:.0%} of them are the test part, the others "
+        f"make {study.split.folds} folds whose models are averaged on it. Nodules: balls of {NODULE_MM[0]:g} to "
+        f"{NODULE_MM[1]:g} mm at {NODULE_HU:g} HU in both classes. Satellites: {SATELLITES[0]} to {SATELLITES[1]} "
+        f"balls of {low:g} to {high:g} mm, wholly in the lung, centres more than {FAR_MM:g} mm from the nodule's and "
+        f"no point nearer than {CLEAR_MM:g} mm, where the corner of an augmented cube of {cube:g} mm ends at 68.5 mm. "
+        f"They are larger than the 8 mm that a fine grid would need, because the lungs' grid of {grid} voxels has "
+        f"about 5 mm: three voxels across. Networks: ResNet-10 of width 8 for each path, pairwise AUC loss, {epochs}; "
+        "the epoch is chosen on the fold left out. A patient has the same body, nodule, age and sex in either class: "
+        "all is drawn without looking at the class, and only the signal is then added. Two phantoms train in another "
+        "way: local-only for 40 epochs at three times the rate, since a texture without a fixed pattern takes longer "
+        "to learn; the fingerprint without mirror images and with small turns only, so that patients are learnt by heart "
+        "most easily.",
     ]
 
 

@@ -7,8 +7,9 @@ there, the interval holds all of them at once (Bonferroni); that for one arm sta
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -45,6 +46,8 @@ SEEING: Mapping[str, tuple[str, ...]] = {  # arms that must find it
     FINGERPRINT: (),
     SCANS: (),
 }
+
+Rows = Mapping[tuple[str, str], Mapping[Hashable, Any]]  # of the table, by phantom and arm
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,9 @@ def results_of(predictions: pd.DataFrame, *, patients: pd.Series | None = None) 
     return found
 
 
-def null_interval(one: ArmResult, *, rng: np.random.Generator, tests: int = 1, level: float = 0.95) -> tuple[float, float]:
+def null_interval(
+    one: ArmResult, *, rng: np.random.Generator, tests: int = 1, level: float = 0.95
+) -> tuple[float, float]:
     """Ends of the interval that holds the AUC of these scores when the class of each patient is drawn by lot.
 
     Args:
@@ -142,7 +147,7 @@ def judge(runs: Mapping[str, Mapping[str, ArmResult]], table: pd.DataFrame) -> l
         runs: by phantom and arm.
         table: rows of `table_of` for all of them.
     """
-    rows = table.set_index(["phantom", "arm"])
+    rows = {(str(row["phantom"]), str(row["arm"])): row for row in table.to_dict("records")}
     verdicts = []
     for phantom in runs:
         if BLIND[phantom] and phantom not in (LOCAL, UNMASKED):
@@ -164,26 +169,25 @@ def _rng(phantom: str, arm: str) -> np.random.Generator:
     return generator(0, "null interval", phantom, arm)
 
 
-def _blind(phantom: str, rows: pd.DataFrame) -> Verdict:
+def _blind(phantom: str, rows: Rows) -> Verdict:
     arms = BLIND[phantom]
-    own = rows.loc[[(phantom, arm) for arm in arms]]
-    inside = (own["auc"] >= own["null_low_all"]) & (own["auc"] <= own["null_high_all"])
-    words = ", ".join(f"{arm} {value:.3f}" for arm, value in zip(arms, own["auc"], strict=True))
-    low, high = own["null_low_all"].max(), own["null_high_all"].min()
+    own = [rows[phantom, arm] for arm in arms]
+    inside = all(row["null_low_all"] <= row["auc"] <= row["null_high_all"] for row in own)
+    words = ", ".join(f"{row['arm']} {row['auc']:.3f}" for row in own)
+    low, high = max(row["null_low_all"] for row in own), min(row["null_high_all"] for row in own)
     many = f" for all {len(arms)} at once" if len(arms) > 1 else ""
-    alone = (own["auc"] < own["null_low"]) | (own["auc"] > own["null_high"])
-    beyond = [arm for arm, out in zip(arms, alone, strict=True) if out]
+    beyond = [row["arm"] for row in own if not row["null_low"] <= row["auc"] <= row["null_high"]]
     note = f"; outside the interval of one arm: {', '.join(beyond)}" if beyond and len(arms) > 1 else ""
     found = f"{words}; null interval {low:.3f} to {high:.3f}{many}{note}"
-    return Verdict(phantom, _blind_words(arms), found, MET if inside.all() else NOT_MET)
+    return Verdict(phantom, _blind_words(arms), found, MET if inside else NOT_MET)
 
 
 def _blind_words(arms: Sequence[str]) -> str:
     return "nothing is found" if len(arms) > 1 else f"{arms[0]} finds nothing"
 
 
-def _found(phantom: str, arm: str, rows: pd.DataFrame) -> Verdict:
-    row = rows.loc[(phantom, arm)]
+def _found(phantom: str, arm: str, rows: Rows) -> Verdict:
+    row = rows[phantom, arm]
     found = f"{row['auc']:.3f} ({row['auc_low']:.3f} to {row['auc_high']:.3f})"
     return Verdict(phantom, f"{arm} reaches {FOUND}", found, MET if row["auc"] >= FOUND else NOT_MET)
 
@@ -199,8 +203,8 @@ def _not_worse(local: Mapping[str, ArmResult]) -> Verdict:
     return Verdict(LOCAL, f"{DUAL} not below {SINGLE}", found, verdict)
 
 
-def _above(arm: str, rows: pd.DataFrame) -> Verdict:
-    row = rows.loc[(SCANS, arm)]
+def _above(arm: str, rows: Rows) -> Verdict:
+    row = rows[SCANS, arm]
     found = (
         f"{row['auc']:.3f} ({row['auc_low']:.3f} to {row['auc_high']:.3f}), "
         f"null interval {row['null_low']:.3f} to {row['null_high']:.3f}"

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from hounsfield.core.types import AnyArray, BoolArray
+from hounsfield.phantom.shapes import ellipsoid_mm
 from hounsfield.phantom.solitary import (
     SPACING_MM,
     Kind,
@@ -24,18 +25,17 @@ from hounsfield.phantom.solitary import (
     plan_solitary,
     reconstructed,
 )
-from hounsfield.phantom.shapes import ellipsoid_mm
 from hounsfield.phantom.thorax import lungs_of
 from hounsfield.report.figures.case_images import LUNG_HU
 from hounsfield.report.style import PALETTE, Picture, page_style, picture
 
 _CUBE_MM = 64.0
-_SOFT_HU = (-250.0, 350.0)
+_SOFT_HU, _WIDE_HU = (-250.0, 350.0), (-1000.0, 600.0)
 _BESIDE = 9  # voxels around the nodule that are shown of its texture
 _TITLES: dict[Kind, str] = {
     "global_only": "global only\n(highest value, front view of the lungs)",
     "local_only": "local only\n(slice through the nodule)",
-    "leak": "leak\n(slice with bar and ball in the wall)",
+    "leak": "leak\n(slice with plate and ball in the wall)",
     "fingerprint": "fingerprint\n(nodules of two patients)",
 }
 
@@ -70,8 +70,8 @@ def phantoms_figure(*, seed: int, number: int = 2, name: str = "granuloma-phanto
                 panel.text(0.5, -0.03, signal if positive else word, transform=panel.transAxes, ha="center", va="top",
                            fontsize=7.5)  # fmt: skip
         alt = (
-            "Four phantoms: satellites in the lungs far from the nodule; texture in the nodule; a bar under the table "
-            "and balls in the chest wall; a texture of each patient's own. Square: cube of 64 mm; line: lungs."
+            "Four phantoms: satellites in the lungs far from the nodule; texture in the nodule; a plate under the "
+            "table and balls in the chest wall; a texture of each patient's own. Square: cube of 64 mm; line: lungs."
         )
         return picture(figure, name, "The four phantoms", alt, dpi=110)
 
@@ -82,19 +82,20 @@ def _view(plan: SolitaryPlan, level: SolitaryPlan) -> _View:
     lungs = _lungs(plan)
     z, y, x = np.argwhere(mask).mean(axis=0)
     if plan.kind == "global_only":
-        plane = np.where(lungs, image, -1000).max(axis=1)[::-1]
-        return _View(plane, lungs.any(axis=1)[::-1], (image.shape[0] - 1 - z, x), LUNG_HU)
+        # Without noise, whose highest value would hide vessels, and without the lungs' rim, which is half muscle.
+        plane = np.where(_lungs(plan, rim_mm=5.0), body, -1000).max(axis=1)
+        return _View(plane[::-1], np.flip(lungs.any(axis=1), axis=0), (image.shape[0] - 1 - z, x), LUNG_HU)
     if plan.kind == "leak":
         at = round(level.wall[0].centre_mm[0] / SPACING_MM[0] + (image.shape[0] - 1) / 2)
-        return _View(image[at], lungs[at], (-1e3, -1e3), LUNG_HU)  # the nodule is in another slice
+        return _View(image[at], lungs[at], (-1e3, -1e3), _WIDE_HU)  # the nodule is in another slice
     at, low, left = round(z), round(y) - _BESIDE, round(x) - _BESIDE
     box = (at, slice(low, low + 2 * _BESIDE + 1), slice(left, left + 2 * _BESIDE + 1))
     return _View(image[box], lungs[box], (y - low, x - left), _SOFT_HU)
 
 
-def _lungs(plan: SolitaryPlan) -> BoolArray:
+def _lungs(plan: SolitaryPlan, *, rim_mm: float = 0.0) -> BoolArray:
     grid = plan_grid()
-    inside = [ellipsoid_mm(grid, lung.centre_mm, lung.radii_mm) < 0 for lung in lungs_of(plan.thorax)]
+    inside = [ellipsoid_mm(grid, lung.centre_mm, lung.radii_mm) < -rim_mm for lung in lungs_of(plan.thorax)]
     return np.asarray(inside[0] | inside[1])
 
 
