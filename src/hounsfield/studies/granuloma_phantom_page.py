@@ -112,8 +112,8 @@ def _setting(study: Study, sizes: Sizes) -> list[str]:
         "the epoch is chosen on the fold left out. A patient has the same body, nodule, age and sex in either class: "
         "all is drawn without looking at the class, and only the signal is then added. Two phantoms train in another "
         "way: local-only for 40 epochs at three times the rate, since a texture without a fixed pattern takes longer "
-        "to learn; the fingerprint without mirror images and with small turns only, so that patients are learnt by heart "
-        "most easily.",
+        "to learn; the fingerprint without mirror images and with small turns only, so that patients are learnt by "
+        "heart most easily.",
     ]
 
 
