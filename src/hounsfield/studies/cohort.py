@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hounsfield.catalog.splits.nested import nested
+from hounsfield.catalog.splits.sites import balanced_nested
 from hounsfield.catalog.splits.split import PARTS, assert_patients_apart, hold_out, k_fold
 from hounsfield.core.content import sha256_of
 from hounsfield.core.errors import Problem, ProblemsError, StudyError
@@ -220,7 +220,9 @@ def _split(study: Study, cases: tuple[Case, ...]) -> pd.DataFrame:
             frame, label=column, seed=0, folds=how.folds, validation=how.validation, repetitions=how.repetitions
         )
     if how.kind == "nested":
-        return nested(frame, label=column, seed=0, test=how.test, folds=how.folds, repetitions=how.repetitions)
+        return balanced_nested(
+            frame, labels=[column], seed=0, test=how.test, folds=how.folds, repetitions=how.repetitions
+        )
     return hold_out(frame, label=column, seed=0, test=how.test, validation=how.validation, repetitions=how.repetitions)
 
 

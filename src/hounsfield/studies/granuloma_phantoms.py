@@ -29,6 +29,7 @@ from hounsfield.studies.granuloma_phantom_verdicts import (
     SCANS,
     SHAPE,
     SINGLE,
+    TRIVIAL,
     UNMASKED,
     ArmResult,
     judge,
@@ -42,6 +43,7 @@ from hounsfield.tables.predictions import read_predictions
 
 NAME = "granuloma-phantoms"
 _WRONG_WAYS = {LEAK: ("unmasked", UNMASKED), FINGERPRINT: ("scan-level", SCANS)}  # folder and name of the run
+_CONTROL_ARMS = {LEAK: (TRIVIAL, DUAL), FINGERPRINT: (TRIVIAL, SINGLE, DUAL)}  # those that the controls judge
 _BY_HEART = "{kind: affine, flip_probability: 0, rotation_degrees: 5, shift_voxels: 1, scale: [0.97, 1.03]}"
 _TRAININGS: dict[Kind, tuple[str, ...]] = {
     "local_only": ("epochs=40", "learning_rate=3.0e-3"),
@@ -100,12 +102,10 @@ def _wrong_way(folder: Path, kind: Kind, study: Study, cases: Path, machine: Mac
         return
     if kind == LEAK:
         cases = unmasked(cases, workers=machine.workers, progress=progress)
-        study = study.model_copy(
-            update={"arms": {name: arm for name, arm in study.arms.items() if arm.trivial or name == DUAL}}
-            | {"comparisons": []}
-        )
     else:
         cases = scan_level(cases)
+    arms = {name: arm for name, arm in study.arms.items() if name in _CONTROL_ARMS[kind]}
+    study = study.model_copy(update={"arms": arms, "comparisons": []})
     run = folder / _WRONG_WAYS[kind][0]
     claim(run, study)
     if not (run / "cache").exists():

@@ -126,7 +126,7 @@ def balanced_nested(
     folds: int = 5,
     repetitions: int = 1,
 ) -> pd.DataFrame:
-    """A test part that is held out of every fold, and folds of the rest: 4:1 and 5 folds. See `splits.nested`.
+    """A test part that is held out of every fold, and folds of the rest: 4:1 and 5 folds.
 
     Fold i validates on the i-th fold of the training part and trains on the others; the test part is the same in all.
 
