@@ -61,6 +61,13 @@ def test_auc_equals_scikit_learn_with_ties(seed: int) -> None:
     assert auc(label, prob) == pytest.approx(roc_auc_score(label, prob), abs=1e-12)
 
 
+@pytest.mark.parametrize("change", [np.exp, lambda score: score**3 - 5, lambda score: 1 / (1 + np.exp(-score))])
+def test_a_monotone_transform_of_the_scores_changes_nothing(change: Any) -> None:
+    label, prob = drawn(3)
+    before, after = delong_interval(label, prob), delong_interval(label, change(prob))
+    assert (after.value, after.low, after.high) == pytest.approx((before.value, before.low, before.high), abs=1e-12)
+
+
 def test_auc_of_equal_scores_is_one_half_and_has_no_interval() -> None:
     estimate = delong_interval([1, 1, 0, 0], [0.3] * 4)
     assert estimate.value == 0.5

@@ -13,7 +13,7 @@ from hounsfield.studies.pieces import Unit
 def predictions(label: str, prob: list[float]) -> pd.DataFrame:
     names = [f"c{k}" for k in range(len(prob))]
     classes = ["up" if one == "1" else "down" for one in label]
-    return pd.DataFrame({"case_id": names, "label": classes, "prob_up": prob, "split": "test"})
+    return pd.DataFrame({"case_id": names, "patient_id": names, "label": classes, "prob_up": prob, "split": "test"})
 
 
 def test_highest_lowest_and_most_wrong_each_case_once():
@@ -27,6 +27,16 @@ def test_highest_lowest_and_most_wrong_each_case_once():
         ("c3", "lowest"),
         ("c4", "most wrong"),  # off by 0.8; c6 by 0.7, c7 by 0.6
         ("c6", "most wrong"),
+    ]
+
+
+def test_series_of_one_patient_are_one_example():
+    rows = predictions("1100", [0.9, 0.8, 0.7, 0.2]).assign(patient_id=["p0", "p0", "p2", "p3"])
+    found = chosen_cases(rows, ["down", "up"])
+    assert list(zip(found["case_id"], found["why"], strict=True)) == [
+        ("c0", "highest"),
+        ("c2", "highest"),  # c1 is another series of the same patient
+        ("c3", "lowest"),
     ]
 
 

@@ -116,3 +116,16 @@ def test_a_label_column_with_a_typing_error(finished_run, data):
     edit(data, lambda cells: [[*cells[0][:4], "malignnat", "margin"], *cells[1:]])
     with pytest.raises(ProblemsError, match="Did you mean 'malignnat'"):
         cohort_of(finished_run, data)
+
+
+def test_lesions_of_another_size_are_set_aside_by_their_outline(finished_run, data):
+    whole = cohort_of(finished_run, data)
+    sizes = dict(zip(whole.prepared.features["case_id"], whole.prepared.features["diameter_mm"], strict=True))
+    low, high = sorted(sizes.values())[1] - 1e-9, sorted(sizes.values())[-3] + 1e-9
+    study = finished_run.study.model_copy(update={"diameter_mm": (low, high)})
+    cohort = cohort_of(finished_run, data, study)
+    assert {case.case_id for case in cohort.cases} == {name for name, size in sizes.items() if low <= size <= high}
+    assert len(cohort.prepared.images) == len(cohort.labels["large"]) == len(cohort.cases)
+    named = {problem.where: str(problem) for problem in cohort.set_aside}
+    smallest = min(sizes, key=sizes.__getitem__)
+    assert f"{sizes[smallest]:.1f} mm" in named[f"case {smallest}"]

@@ -27,3 +27,8 @@ def test_mixed_contrast_is_counted():
 def test_lesions_outside_of_the_lungs_are_named():
     (said,) = cohort_warnings(cases(["yes"] * 8), {"lesion_outside": np.array([1, 0, 0.6, 0.51, 0.9, 1, 0.7, 0.5])})
     assert "in 6 case(s) (c0, c2, c3, c4, c5 and 1 more)" in said
+
+
+def test_outlines_that_leave_the_cube_are_named():
+    (said,) = cohort_warnings(cases(["yes"] * 3), {}, leaves_cube=[False, True, True])
+    assert "in 2 case(s) (c1, c2)" in said

@@ -71,6 +71,7 @@ arms:
     settings: {local: {depth: 10, width: 2, dilated: false}, lungs: {depth: 10, width: 2, dilated: false}}
     lungs: mask
     training: *training
+comparisons: [[both, age], [both, cube]]
 bootstrap: 100
 """
 
@@ -181,6 +182,15 @@ def test_the_report_shows_lesions_and_patients(run):
     assert "large of the patient" in text
     assert "patient by noisy-or" in text
     assert "Contrast differs within the cohort (20 yes, 4 no)" in text
+
+
+def test_named_pairs_are_compared_for_patients_too(run):
+    pairs = pd.read_parquet(run / "comparisons.parquet")
+    named = pairs[(pairs["family"] == "named by the study") & (pairs["metric"] == "auc")]
+    found = {(row["target"], row["first"], row["second"]) for row in named.to_dict("records")}
+    assert found == {("large", "both", "age"), ("large", "both", "cube")} | {
+        ("large of the patient", f"both, {how}", f"age, {how}") for how in ("mean", "maximum", "noisy-or", "attention")
+    }  # 'cube' is not pooled
 
 
 def test_a_killed_run_goes_on_to_the_same_predictions(run, study, cases, tmp_path):

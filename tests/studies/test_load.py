@@ -188,6 +188,27 @@ def test_choice_of_arms_keeps_the_trivial_ones_and_what_they_are_built_on(study_
     assert study.comparisons == []
 
 
+def test_what_is_not_chosen_need_not_fit(study_file):
+    def change(document):
+        document["arms"]["lungs"] = {"kind": "two_inputs", "title": "lungs", "network": "dual_path"}
+
+    assert "no lungs are prepared" in problems(study_file(change))["arms.lungs"]
+    assert list(load.load(study_file(change), arms=["raw"]).arms) == ["volume", "raw"]
+
+
+def test_lungs_are_gathered_where_an_arm_sees_them():
+    study = load.load("granuloma")
+    assert (study.lung_contents, study.gathered) == (["image", "mask"], study.inputs)
+    without = load.load("granuloma", arms=["radiomics", "single_path"])
+    assert (without.lung_contents, without.gathered.lungs) == ([], None)
+    assert without.gathered.radiomics == without.inputs.radiomics is not None
+
+
+def test_sizes_that_no_lesion_has(study_file):
+    assert "from 40 to 15 mm" in problems(study_file(), overrides=["diameter_mm=[40, 15]"])["diameter_mm"]
+    assert "diameter_mm" not in load.dump(load.load(study_file()))  # runs begun before this key existed go on
+
+
 def test_choice_of_targets_and_the_optional_one():
     study = load.load("ggn", targets=["AAH_AIS_MIA_IAC", "AIS_MIA"])
     assert list(study.targets) == ["AIS_MIA", "AAH_AIS_MIA_IAC"]

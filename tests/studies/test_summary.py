@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hounsfield.studies.study import Study
+from hounsfield.studies.study import PatientLevel, Study
 from hounsfield.studies.summary import arm_seconds, summary_tables
 
 STUDY = Study.model_validate(
@@ -74,6 +74,18 @@ def test_rows_in_order_of_auc_with_difference_and_minutes():
     assert lines[2] == "| network | no | 0.900 (0.850 to 0.950) |  |  | +0.100 (+0.020 to +0.180) | 0.0123 | 2 |"
     assert lines[3] == "| volume (trivial) | yes | 0.800 (0.700 to 0.900) |  |  |  |  |  |"
     assert "pairs" not in text  # three pairs are too few to say anything
+
+
+def test_patients_have_a_table_of_their_own():
+    study = STUDY.model_copy(update={"patient": PatientLevel(pooling=["noisy_or"])})
+    of_patients = METRICS.assign(target="malignant of the patient", arm=METRICS["arm"] + ", noisy-or", value=[0.6, 0.7])
+    versus = COMPARISONS.assign(target="malignant of the patient", first="raw, noisy-or", p_holm=0.4)
+    predictions, features = cases(3)
+    tables = pd.concat([METRICS, of_patients]), pd.concat([COMPARISONS, versus])
+    text = summary_tables(study, *tables, predictions, features, {})
+    own = text[text.index("### malignant of the patient") :].splitlines()
+    assert own[4] == "| network; noisy-or | no | 0.700 (0.850 to 0.950) |  |  | +0.100 (+0.020 to +0.180) | 0.4 |  |"
+    assert own[5].startswith("| volume; noisy-or (trivial) | yes | 0.600")
 
 
 def test_pairs_of_equal_volume():

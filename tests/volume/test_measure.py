@@ -31,6 +31,16 @@ def test_equivalent_diameter_of_a_ball():
     assert equivalent_diameter_mm(0.0) == 0.0
 
 
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (2.0, 0.8, 0.8), (1.25, 0.7, 0.7)])
+def test_a_digitised_ball_of_20_mm_measures_20_mm_on_any_grid(spacing):
+    axes = [np.arange(-round(12 / step), round(12 / step) + 1) * step for step in spacing]
+    z, y, x = np.meshgrid(*axes, indexing="ij")
+    ball = z**2 + y**2 + x**2 <= 10.0**2
+    if spacing == (1.0, 1.0, 1.0):
+        assert ball.sum() == 4169  # lattice points in a ball of radius 10 (OEIS A000605); 4/3 pi r^3 is 4188.8
+    assert equivalent_diameter_mm(volume_mm3(ball, spacing)) == pytest.approx(20.0, rel=0.01)
+
+
 def test_a_single_voxel_is_as_large_as_a_voxel():
     mask = np.zeros((3, 3, 3))
     mask[1, 1, 1] = 1

@@ -1,7 +1,7 @@
 """Which cases of a run show where its networks looked, and their maps. In: a finished run; out: views for the report.
 
 Cases are taken by a rule, not by their looks: of the test cases of the first fold's model those of highest and of
-lowest probability, and those that it got most wrong.
+lowest probability, and those that it got most wrong, one of each patient.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def attention_of(
 
 
 def chosen_cases(predictions: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
-    """The rule: rows of the test part with a column `why`; a case is taken once, for the first reason that it meets.
+    """The rule: rows of the test part with a column `why`; a patient is taken once, for the first reason that is met.
 
     The most wrong are those on the other side of 0.5 from their class, furthest first.
     """
@@ -58,8 +58,9 @@ def chosen_cases(predictions: pd.DataFrame, classes: Sequence[str]) -> pd.DataFr
     wrong = test.assign(off=off)[off > 0.5].sort_values(["off", "case_id"], ascending=[False, True])
     parts: list[pd.DataFrame] = []
     for why, rows in (("highest", test[::-1]), ("lowest", test), ("most wrong", wrong)):
-        taken = {case for part in parts for case in part["case_id"]}
-        parts.append(rows[~rows["case_id"].isin(taken)].head(_EACH).assign(why=why))
+        taken = {patient for part in parts for patient in part["patient_id"]}
+        free = rows[~rows["patient_id"].isin(taken)].drop_duplicates("patient_id")
+        parts.append(free.head(_EACH).assign(why=why))
     return pd.concat(parts, ignore_index=True)
 
 

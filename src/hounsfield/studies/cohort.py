@@ -107,15 +107,20 @@ def make_cohort(
     table = read_cases(cases_path)
     _require_columns(study, table.frame)
     wanted, aside = _usable(study, table.cases())
+    options: dict[str, Any] = {"workers": workers, "engine": engine, "progress": progress}
     extra = None
-    if study.inputs != Inputs():
-        contents = sorted({arm.lungs for arm in study.arms.values() if arm.kind == "two_inputs"})
-        options: dict[str, Any] = {"workers": workers, "engine": engine, "progress": progress}
-        extra = gather(wanted, study.inputs, cache, lungs=contents, **options)
+    if study.gathered != Inputs():
+        extra = gather(wanted, study.gathered, cache, lungs=study.lung_contents, **options)
         aside += list(extra.set_aside)
         wanted = [case for case in wanted if case.case_id in set(extra.case_ids)]
-    prepared = prepare_cases(wanted, study.preparation, cache, workers=workers, engine=engine, progress=progress)
+    prepared = prepare_cases(wanted, study.preparation, cache, **options)
     aside += list(prepared.set_aside)
+    unfit = _of_another_size(study, prepared)
+    if unfit:
+        aside += unfit.values()
+        prepared = prepare_cases(
+            [case for case in prepared.cases if case.case_id not in unfit], study.preparation, cache, **options
+        )
     if not len(prepared):
         raise ProblemsError("no case could be prepared:", aside[:_SHOWN])
     labels = {name: _indices(prepared.cases, target) for name, target in study.targets.items()}
@@ -144,6 +149,21 @@ def _usable(study: Study, cases: list[Case]) -> tuple[list[Case], list[Problem]]
     if not usable:
         raise ProblemsError("no case can be learnt from:", bare[:_SHOWN])
     return usable, aside + bare
+
+
+def _of_another_size(study: Study, prepared: PreparedSet) -> dict[str, Problem]:
+    """By case_id, the lesions whose measured diameter the study does not take; one without an outline is taken."""
+    if study.diameter_mm is None or "diameter_mm" not in prepared.features:
+        return {}
+    low, high = study.diameter_mm
+    found = {}
+    sizes = prepared.features["diameter_mm"].to_numpy(dtype=np.float64)
+    for case, size in zip(prepared.cases, sizes, strict=True):
+        if size < low or size > high:
+            what = f"its lesion is {size:.1f} mm wide by its outline; the study takes {low:g} to {high:g} mm. Left out."
+            remedy = "Check the outline, or take all with --set diameter_mm=null."
+            found[case.case_id] = Problem(f"case {case.case_id}", what, remedy)
+    return found
 
 
 def _require_columns(study: Study, frame: pd.DataFrame) -> None:

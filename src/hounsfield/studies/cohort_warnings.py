@@ -17,14 +17,17 @@ _OUTSIDE = 0.5  # share of a lesion outside of the lungs above which one of the 
 _NAMED = 5
 
 
-def cohort_warnings(cases: Sequence[Case], table: Mapping[str, FloatArray]) -> list[str]:
+def cohort_warnings(
+    cases: Sequence[Case], table: Mapping[str, FloatArray], *, leaves_cube: Sequence[bool] = ()
+) -> list[str]:
     """Sentences, most important first.
 
     Args:
         cases: N of them; a column `contrast` is looked at where there is one.
         table: (N,) features, of which `lesion_outside` is looked at.
+        leaves_cube: (N,) whether a part of the outline lies outside of the cube that networks see; empty for none.
     """
-    return [*_contrast(cases), *_outside(cases, table)]
+    return [*_contrast(cases), *_outside(cases, table), *_cut(cases, leaves_cube)]
 
 
 def _contrast(cases: Sequence[Case]) -> list[str]:
@@ -44,8 +47,22 @@ def _outside(cases: Sequence[Case], table: Mapping[str, FloatArray]) -> list[str
     wrong = [cases[int(row)].case_id for row in np.flatnonzero(table["lesion_outside"] > _OUTSIDE)]
     if not wrong:
         return []
-    more = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
     return [
-        f"More than half of the lesion lies outside of the lungs in {len(wrong)} case(s) ({', '.join(wrong[:_NAMED])}"
-        f"{more}): check both masks. The union of lungs and lesion was used."
+        f"More than half of the lesion lies outside of the lungs in {_some(wrong)}: check both masks. The union of "
+        "lungs and lesion was used."
     ]
+
+
+def _cut(cases: Sequence[Case], leaves_cube: Sequence[bool]) -> list[str]:
+    cut = [cases[int(row)].case_id for row in np.flatnonzero(leaves_cube)]
+    if not cut:
+        return []
+    return [
+        f"The outline leaves the cube in {_some(cut)}: networks see a part of the lesion there. Choose a larger "
+        "preparation.size or coarser spacing_mm if there are many."
+    ]
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{len(names)} case(s) ({', '.join(names[:_NAMED])}{more})"

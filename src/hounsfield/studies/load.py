@@ -75,9 +75,7 @@ def load(
         _set(document, key.strip(), _yaml(text, f"--set {key.strip()}: the value is no valid YAML"))
     if seeds:
         document["seeds"] = list(seeds)
-    study = _checked(document)
-    study = choose_targets(study, targets) if targets else study
-    return choose_arms(study, arms) if arms else study
+    return _checked(document, targets, arms)
 
 
 def choose_targets(study: Study, wanted: Sequence[str]) -> Study:
@@ -140,12 +138,17 @@ def _profile(document: dict[str, Any], wanted: str) -> Mapping[Any, Any]:
     return profiles[wanted] or {}
 
 
-def _checked(document: Mapping[str, Any]) -> Study:
-    """The document as a study; ProblemsError names all mistakes of keys and values, and of parts that don't fit."""
+def _checked(document: Mapping[str, Any], targets: Sequence[str], arms: Sequence[str]) -> Study:
+    """The document as a study; ProblemsError names all mistakes of keys and values, and of parts that don't fit.
+
+    What is not chosen need not fit: a study of arms that see no lungs can do without lungs.
+    """
     study: Study | None
     problems: list[Problem] = []
     try:
         study = Study.model_validate(document)
+        study = choose_targets(study, targets) if targets else study
+        study = choose_arms(study, arms) if arms else study
     except ValidationError as error:
         problems = [_problem(item) for item in error.errors()]
         study = _without(document, [item["loc"] for item in error.errors() if item["type"] == "extra_forbidden"])

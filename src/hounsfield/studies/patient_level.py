@@ -35,6 +35,14 @@ def patient_arms(study: Study) -> dict[str, tuple[str, str]]:
     return {pooled_name(arm, how): (arm, how) for arm in arms for how in study.patient.pooling}
 
 
+def patient_comparisons(study: Study) -> list[tuple[str, str]]:
+    """The study's pairs of arms as pairs of pooled arms, each way of pooling against itself."""
+    pooled = patient_arms(study)
+    ways = [] if study.patient is None else study.patient.pooling
+    pairs = [(pooled_name(first, how), pooled_name(second, how)) for first, second in study.comparisons for how in ways]
+    return [pair for pair in pairs if set(pair) <= set(pooled)]
+
+
 def pooled_name(arm: str, how: str) -> str:
     """Name of an arm under a way of pooling."""
     return f"{arm}, {_WORDS[how]}"

@@ -22,7 +22,7 @@ from hounsfield.studies.cohort import Cohort
 from hounsfield.studies.cohort_warnings import cohort_warnings
 from hounsfield.studies.covariates import case_covariates, patient_covariates, subgroup_columns
 from hounsfield.studies.examples import examples_of
-from hounsfield.studies.patient_level import patient_arms, patient_targets
+from hounsfield.studies.patient_level import patient_arms, patient_comparisons, patient_targets
 from hounsfield.studies.piece_files import load_piece, read_json
 from hounsfield.studies.pieces import Unit
 from hounsfield.studies.study import Study
@@ -60,7 +60,7 @@ def content_of(
         histories=_histories(out, study, units),
         examples=examples_of(out, study, cohort, units, predictions),
         set_aside=cohort.set_aside,
-        comparisons=tuple(study.comparisons),
+        comparisons=(*study.comparisons, *patient_comparisons(study)),
         cohort=covariates,
         whole_cohort=True,
         cohorts=of_patients,
@@ -105,7 +105,8 @@ def _pooled_arms(study: Study) -> tuple[ArmInfo, ...]:
 
 def warnings_of(cohort: Cohort) -> list[str]:
     """What is odd about the cohort as a whole."""
-    return cohort_warnings(cohort.cases, {} if cohort.extra is None else cohort.extra.table)
+    table = {} if cohort.extra is None else cohort.extra.table
+    return cohort_warnings(cohort.cases, table, leaves_cube=cohort.prepared.features["mask_leaves_cube"].tolist())
 
 
 def report_run(
@@ -128,11 +129,12 @@ def report_run(
 
 
 def headline(metrics: pd.DataFrame, study: Study) -> list[str]:
-    """The AUC (or, for several classes, the accuracy) of every arm, one line each."""
+    """The AUC (or, for several classes, the accuracy) of every arm, one line each; of the patients' targets as well."""
     lines = []
-    for target, how in study.targets.items():
-        name = "auc" if len(how.classes) == 2 else "accuracy"
-        for arm in study.arms:
+    classes = _classes(study)
+    for target, names in classes.items():
+        name = "auc" if len(names) == 2 else "accuracy"
+        for arm in study.arms if target in study.targets else patient_arms(study):
             rows = metrics[(metrics["target"] == target) & (metrics["arm"] == arm) & (metrics["metric"] == name)]
             rows = rows[rows["seed"].astype(str) == "all"]
             for value, low, high in rows[["value", "low", "high"]].to_numpy(dtype=float):

@@ -36,8 +36,16 @@ def problems_of(study: Study) -> list[Problem]:
         *_mentions(study),
         *_networks(study),
         *_ratings(study),
+        *_sizes(study),
         *inputs_problems(study),
     ]
+
+
+def _sizes(study: Study) -> list[Problem]:
+    if study.diameter_mm is None or 0 <= study.diameter_mm[0] < study.diameter_mm[1]:
+        return []
+    low, high = study.diameter_mm
+    return [Problem("diameter_mm", f"no lesion is from {low:g} to {high:g} mm.", "Give [lowest, highest] in mm.")]
 
 
 def _names(study: Study) -> list[Problem]:

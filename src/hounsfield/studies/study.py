@@ -216,6 +216,7 @@ class Study(Settings):
     ratings: dict[str, tuple[float, float]] = {}
     preparation: Preparation = Preparation()
     inputs: Inputs = Inputs()  # what arms are fed besides the cube
+    diameter_mm: tuple[float, float] | None = None  # lesions that enter, by the outline's diameter; None takes all
     patient: PatientLevel | None = None
     # Columns of the cases table by which the report splits the AUC; also 'site', and 'size' (the lesion's diameter).
     subgroups: list[str] = []
@@ -229,10 +230,25 @@ class Study(Settings):
     anchors: list[AnchorRow] = []
     anchors_note: str = ""
 
+    @property
+    def gathered(self) -> Inputs:
+        """The inputs that its arms use: lungs take minutes a case, and only arms of kind two_inputs see them."""
+        return self.inputs if self.lung_contents else self.inputs.model_copy(update={"lungs": None})
+
+    @property
+    def lung_contents(self) -> list[str]:
+        """What arms see of the lungs: image, mask, both or nothing."""
+        return sorted({arm.lungs for arm in self.arms.values() if arm.kind == "two_inputs"})
+
     @model_serializer(mode="wrap")
     def _only_what_is_said(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields: dict[str, Any] = handler(self)
-        unsaid = {"inputs": self.inputs == Inputs(), "patient": self.patient is None, "subgroups": not self.subgroups}
+        unsaid = {
+            "inputs": self.inputs == Inputs(),
+            "patient": self.patient is None,
+            "subgroups": not self.subgroups,
+            "diameter_mm": self.diameter_mm is None,
+        }
         return {name: value for name, value in fields.items() if not unsaid.get(name)}
 
 

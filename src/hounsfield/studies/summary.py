@@ -13,7 +13,8 @@ from hounsfield.catalog.splits.match import matched_pairs
 from hounsfield.core.errors import HounsfieldError
 from hounsfield.core.seeds import generator
 from hounsfield.stats.auc import auc
-from hounsfield.studies.study import Study
+from hounsfield.studies.patient_level import patient_arms, patient_targets
+from hounsfield.studies.study import Arm, Study
 
 _FEATURES = 12  # of an arm
 CALIPER = float(np.log(1.1))  # volumes of a pair differ by a tenth at most
@@ -36,9 +37,13 @@ def summary_tables(
     """
     blocks = []
     for target, how in study.targets.items():
-        blocks += [f"### {target}: {', '.join(how.classes)}", "", *_arms(study, target, metrics, comparisons, seconds)]
+        own = {name: (arm.title, arm) for name, arm in study.arms.items()}
+        blocks += [f"### {target}: {', '.join(how.classes)}", "", *_arms(own, target, metrics, comparisons, seconds)]
         matched = _matched(study, target, predictions, features) if len(how.classes) == 2 else []
         blocks += ["", *matched] if matched else []
+        pooled = patient_targets(study).get(target)
+        if pooled is not None:
+            blocks += ["", f"### {pooled}", "", *_arms(_of_patients(study), pooled, metrics, comparisons, {})]
         blocks.append("")
     return "\n".join(blocks)
 
@@ -57,8 +62,20 @@ def chosen_lines(study: Study, chosen: pd.DataFrame) -> list[str]:
     return lines
 
 
+def _of_patients(study: Study) -> dict[str, tuple[str, Arm]]:
+    """Title and arm by the name of the pooled arm."""
+    return {
+        name: (f"{study.arms[arm].title}; {way.replace('_', '-')}", study.arms[arm])
+        for name, (arm, way) in patient_arms(study).items()
+    }
+
+
 def _arms(
-    study: Study, target: str, metrics: pd.DataFrame, comparisons: pd.DataFrame, seconds: Mapping[str, float]
+    arms: Mapping[str, tuple[str, Arm]],
+    target: str,
+    metrics: pd.DataFrame,
+    comparisons: pd.DataFrame,
+    seconds: Mapping[str, float],
 ) -> list[str]:
     rows = [
         "| arm | expert outline | AUC (95 % CI) | accuracy (95 % CI) | Dice | minus best trivial arm, AUC (95 % CI) | "
@@ -69,14 +86,13 @@ def _arms(
     found = {(row["arm"], row["metric"]): row for row in headline.to_dict("records")}
     versus = comparisons[(comparisons["target"] == target) & (comparisons["metric"] == "auc")]
     against = {row["first"]: row for row in versus[versus["family"].str.contains("trivial")].to_dict("records")}
-    order = sorted(study.arms, key=lambda arm: -_value(found.get((arm, "auc"))))
-    for arm in order:
-        how = study.arms[arm]
+    for arm in sorted(arms, key=lambda name: -_value(found.get((name, "auc")))):
+        title, how = arms[arm]
         tag = " (trivial)" if how.trivial else ""
         other = against.get(arm)
         apart = "" if other is None else f"{other['difference']:+.3f} ({other['low']:+.3f} to {other['high']:+.3f})"
         cells = [
-            f"{how.title}{tag}",
+            f"{title}{tag}",
             "yes" if how.needs_mask else "no",
             _cell(found.get((arm, "auc"))),
             _cell(found.get((arm, "accuracy"))),
