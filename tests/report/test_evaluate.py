@@ -8,8 +8,10 @@ import pytest
 from sklearn import metrics as sklearn_metrics
 
 from hounsfield.core.errors import ProblemsError, TableError
-from hounsfield.report.content import ArmInfo
+from hounsfield.report.checklist import facts_of
+from hounsfield.report.content import ArmInfo, ReportContent
 from hounsfield.report.evaluate import Evaluation, evaluate
+from hounsfield.report.extra import Extra
 from hounsfield.report.metrics import statistics_of
 from hounsfield.report.repeats import repeats_of
 from hounsfield.stats.calibration import calibration_error, calibration_fit
@@ -67,6 +69,73 @@ def test_operating_point_comes_from_the_validation_part_of_the_same_fold(make_ro
     assert value(found, "sensitivity") == pytest.approx(0.5)  # one of two, the one of fold 0
     assert value(found, "specificity") == pytest.approx(0.5)
     assert value(found, "threshold") == pytest.approx(0.5)  # mean of both folds
+
+
+def two_folds(make_rows, **more: object) -> list[pd.DataFrame]:
+    """Fold 0 alone is best cut between .2 and .3, fold 1 between .7 and .8; all eight together between .7 and .8.
+
+    Together: malignant .3 .4 .8 .9, benign .1 .2 .6 .7. At .25 sensitivity is 1 and specificity 1/2, at .75 1/2 and 1:
+    a tie, of which the higher specificity is taken.
+    """
+    first = make_rows("net", [0, 0, 1, 1], [0.1, 0.2, 0.3, 0.4], split="validation", fold=0, prefix="v", **more)
+    second = make_rows("net", [0, 0, 1, 1], [0.6, 0.7, 0.8, 0.9], split="validation", fold=1, prefix="w", **more)
+    return [first, second]
+
+
+def test_folds_that_share_one_test_part_choose_the_operating_point_together(make_rows):
+    test = make_rows("net", [1, 1, 0, 0], [0.85, 0.5, 0.5, 0.1])
+    found = run(pd.concat([*two_folds(make_rows), test], ignore_index=True))
+    repeat = found.repeats["malignancy"]["net"][0]
+    assert dict(repeat.thresholds) == pytest.approx({0: 0.75})  # fold 0 alone would say .25
+    assert repeat.pooled
+    assert value(found, "sensitivity") == pytest.approx(0.5)  # at .25 both malignant cases would be called
+    assert value(found, "specificity") == pytest.approx(1.0)  # and one of two benign ones
+
+
+def test_each_seed_has_the_operating_point_of_its_own_folds(make_rows):
+    # The second seed's scores are a tenth higher, its threshold too.
+    tables = []
+    for seed, shift in ((0, 0.0), (1, 0.1)):
+        test = make_rows("net", [1, 1, 0, 0], [0.85, 0.5, 0.5, 0.1], seed=seed)
+        moved = [table.assign(prob_malignant=table["prob_malignant"] + shift) for table in two_folds(make_rows)]
+        moved = [table.assign(prob_benign=1 - table["prob_malignant"], seed=seed) for table in moved]
+        tables += [*moved, test]
+    found = run(pd.concat(tables, ignore_index=True))
+    cuts = [one.thresholds[0] for one in found.repeats["malignancy"]["net"]]
+    assert cuts == pytest.approx([0.75, 0.85])
+
+
+def test_a_part_of_a_k_fold_is_not_taken_for_a_shared_test_part(make_rows):
+    # One fold's test rows alone are there; the other fold validated the same patients, who may not choose their cut.
+    mine, other = two_folds(make_rows)
+    test = make_rows("net", [1, 1, 0, 0], [0.85, 0.5, 0.5, 0.1], patients=other["patient_id"].tolist(), prefix="w")
+    test["label"] = other["label"].to_numpy()
+    found = run(pd.concat([mine, other, test], ignore_index=True))
+    repeat = found.repeats["malignancy"]["net"][0]
+    assert dict(repeat.thresholds) == pytest.approx({0: 0.25})
+    assert not repeat.pooled
+
+
+def test_a_hold_out_has_nothing_to_pool(make_rows):
+    # Repetitions of a hold-out have one fold each: each has its own part's point, as ever.
+    first, second = two_folds(make_rows)
+    tests = [make_rows("net", [1, 1, 0, 0], [0.85, 0.5, 0.5, 0.1], repetition=k) for k in range(2)]
+    found = run(pd.concat([first, second.assign(fold=0, repetition=1), *tests], ignore_index=True))
+    repeats = found.repeats["malignancy"]["net"]
+    assert [dict(one.thresholds) for one in repeats] == [{0: pytest.approx(0.25)}, {0: pytest.approx(0.75)}]
+    assert not any(one.pooled for one in repeats)
+
+
+@pytest.mark.parametrize(
+    ("fold", "words"), [(0, "out-of-fold predictions of all folds"), ([0, 0, 1, 1], "validation part of the same fold")]
+)
+def test_the_checklist_says_where_the_threshold_comes_from(make_rows, fold, words):
+    test = make_rows("net", [1, 0, 1, 0], [0.85, 0.5, 0.5, 0.1], fold=fold)
+    table = pd.concat([*two_folds(make_rows), test], ignore_index=True)
+    content = ReportContent("T", "Q", "", TARGETS, ARMS[:1], table)
+    fact = facts_of(content, run(table), Extra())["threshold"]
+    assert words in fact
+    assert fact.startswith("Threshold of largest Youden index on the ")
 
 
 def test_without_validation_rows_there_is_no_operating_point(make_rows):

@@ -100,6 +100,8 @@ def test_the_folder_is_complete(folder):
             "metrics.parquet",
             "comparisons.csv",
             "comparisons.parquet",
+            "validation.csv",
+            "validation.parquet",
             "figures",
             "checklists",
         )

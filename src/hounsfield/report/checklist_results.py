@@ -14,6 +14,7 @@ from hounsfield.report.content import ReportContent
 from hounsfield.report.evaluate import Evaluation
 from hounsfield.report.extra import Extra
 from hounsfield.report.metrics import METRICS
+from hounsfield.report.operating import ALL_FOLDS, OWN_FOLD, RULE
 from hounsfield.report.reading import EVERYONE, MEAN
 from hounsfield.report.wording import counted, interval, number
 
@@ -23,7 +24,10 @@ def _threshold(content: ReportContent, evaluation: Evaluation, extra: Extra) -> 
     rows = evaluation.metrics[evaluation.metrics["metric"] == "threshold"]
     if rows.empty:
         return ""
-    return "Threshold of largest Youden index on each fold's validation part, applied unchanged to its test part."
+    repeats = [one for by_arm in evaluation.repeats.values() for several in by_arm.values() for one in several]
+    kinds = {one.pooled for one in repeats if one.called is not None}
+    places = [words for pooled, words in ((False, OWN_FOLD), (True, ALL_FOLDS)) if pooled in kinds]
+    return f"Threshold of {RULE} on {', or on '.join(places)}; applied unchanged to the test part."
 
 
 @fact

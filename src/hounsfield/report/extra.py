@@ -1,4 +1,4 @@
-"""Results that only some reports have, in one place: cohort, subgroups, chosen features, detections, readers.
+"""Results that only some reports have, in one place: cohort, subgroups, validation, detections and others.
 
 None or empty: absent.
 """
@@ -26,6 +26,7 @@ class Extra:
     detections: DetectionResult | None = None
     readers: ReadingResult | None = None
     chosen: pd.DataFrame | None = None
+    validation: pd.DataFrame | None = None
     checklists: tuple[Filled, ...] = ()
 
     def tables(self) -> Mapping[str, pd.DataFrame]:
@@ -35,6 +36,7 @@ class Extra:
             "cohort": nothing if self.cohort is None else self.cohort,
             "subgroups": nothing if self.groups is None else self.groups,
             "chosen_features": nothing if self.chosen is None else self.chosen,
+            "validation": nothing if self.validation is None else self.validation,
             "detections": nothing if self.detections is None else self.detections.metrics,
             "detection_comparisons": nothing if self.detections is None else self.detections.comparisons,
             "readers": nothing if self.readers is None else self.readers.metrics,

@@ -38,7 +38,7 @@ METRICS: Mapping[str, Metric] = {
     "mcc": Metric("MCC", "correlation of reference and call, Gorodkin's R_K; 0 is a guess"),
     "sensitivity": Metric("Sensitivity", "of positives found, at the validation part's operating point"),
     "specificity": Metric("Specificity", "of negatives left alone, at the same operating point"),
-    "threshold": Metric("Operating point", "threshold of largest Youden index on each fold's validation part; mean"),
+    "threshold": Metric("Operating point", "threshold of largest Youden index on validation cases; mean"),
     "brier": Metric("Brier score", "mean squared error of the probability; lower is better"),
     "calibration_slope": Metric("Calibration slope", "1 is right; below 1 the probabilities are too extreme"),
     "calibration_intercept": Metric("Calibration in the large", "0 is right; above 0 the risk is under-estimated"),
@@ -58,7 +58,7 @@ NEED_PROBABILITY = (
 def statistics_of(repeat: Repeat) -> dict[str, WeightedStatistic]:
     """Every metric that this repeat's target and columns allow, by name, in the order of `METRICS`."""
     binary = len(repeat.classes) == 2
-    found: dict[str, WeightedStatistic] = {"auc": _auc(repeat), **_counted(repeat)}
+    found: dict[str, WeightedStatistic] = {"auc": area_of(repeat), **_counted(repeat)}
     found["brier"] = mean(_squares(repeat))
     found["ece"] = _ece(repeat)
     if binary:
@@ -75,7 +75,8 @@ def statistics_of(repeat: Repeat) -> dict[str, WeightedStatistic]:
     return {name: found[name] for name in METRICS if name in found}
 
 
-def _auc(repeat: Repeat) -> WeightedStatistic:
+def area_of(repeat: Repeat) -> WeightedStatistic:
+    """The AUC; with three classes or more the mean of each against the rest."""
     label, prob = repeat.label, repeat.prob
     if len(repeat.classes) == 2:
         return lambda weights: weighted_auc(label == 1, prob[:, 1], weights)

@@ -33,6 +33,7 @@ from hounsfield.report.tables import (
     headline_table,
     seed_table,
 )
+from hounsfield.report.validation import validation_section
 from hounsfield.report.wording import counted, number, verdict_of
 
 
@@ -69,6 +70,7 @@ def page_context(
         "dice_pictures": [shown(picture) for picture in pictures.dice],
         "training": [shown(picture) for picture in pictures.training],
         "cases": _cases(content, pictures),
+        "validation": validation_section(content, extra.validation),
         "reference_colour": REFERENCE,
         "automatic_colour": AUTOMATIC,
         "seeds": [seed_table(content, evaluation, target) for target in content.targets],
@@ -164,6 +166,7 @@ def _contents(context: Mapping[str, Any]) -> list[dict[str, str]]:
         ("training", "training", "Training"),
     ):
         entries += [(anchor, title)] if context[key] else []
+    entries += [("validation", "Validation")] if context["validation"]["rows"] else []
     entries += [("seeds", "Seeds")] if context["targets"] else []
     entries += [("set-aside", "Set aside")]
     entries += [("metrics", "All metrics")] if context["targets"] else []

@@ -1,7 +1,8 @@
 """The predictions table as arrays: for each arm one `Repeat` a (repetition, seed), its folds' test rows put together.
 
 In: rows of split "validation" and "test". Out: arrays of the test rows, and for a target of two classes the call of
-each case at the operating point that the validation rows of its own fold gave.
+each case at the operating point that validation rows gave: those of its own fold, or of all folds together where these
+share one test part (`shares_test`).
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ class Repeat:
     Args:
         case_id, patient_id: (N,) text; label: (N,) position in `classes`; prob: (N, C).
         called: (N,) positive at the operating point; None with three classes or without validation rows.
-        thresholds: operating point of each fold.
+        thresholds: operating point by the fold that the test rows stand under.
         columns: (N,) numbers such as dice; nan where a case has none.
+        pooled: whether validation rows of several folds together gave the operating point.
     """
 
     target: str
@@ -44,6 +46,7 @@ class Repeat:
     called: BoolArray | None
     thresholds: Mapping[int, float]
     columns: Mapping[str, FloatArray]
+    pooled: bool = False
 
     @property
     def predicted(self) -> IntArray:
@@ -113,19 +116,40 @@ def _repeat(group: pd.DataFrame, target: str, classes: tuple[str, ...]) -> Repea
         count = int(test["case_id"].duplicated().sum())
         raise TableError(f"{where}: {count} cases occur more than once among the test rows. Give each case one fold.")
     label, prob = _labels(test, classes), _probabilities(test, classes)
-    thresholds: dict[int, float] = {}
-    called = None
-    if len(classes) == 2 and len(test):
-        truth, score = _labels(validation, classes), _probabilities(validation, classes)[:, 1]
-        folds = validation["fold"].to_numpy()
-        for fold in sorted({int(value) for value in test["fold"]}):
-            thresholds[fold] = threshold_of(truth[folds == fold], score[folds == fold])
-        cut = np.array([thresholds[int(fold)] for fold in test["fold"]])
-        # A fold without an operating point would otherwise call all its cases negative.
-        called = prob[:, 1] >= cut if np.isfinite(cut).all() else None
+    binary = len(classes) == 2 and len(test) > 0
+    pooled = binary and shares_test(test, validation)
+    thresholds, called = _operated(test, validation, classes, pooled=pooled) if binary else ({}, None)
     columns = {name: _numbers(test, name) for name in TASK_COLUMNS if name in test.columns}
     identifiers = (test["case_id"].astype(str).to_numpy(object), test["patient_id"].astype(str).to_numpy(object))
-    return Repeat(target, arm, repetition, seed, classes, *identifiers, label, prob, called, thresholds, columns)
+    return Repeat(
+        target, arm, repetition, seed, classes, *identifiers, label, prob, called, thresholds, columns, pooled
+    )
+
+
+def shares_test(test: pd.DataFrame, validation: pd.DataFrame) -> bool:
+    """Whether several folds of one repetition and seed have one test part together, as those of a nested split have.
+
+    Its rows then stand under one fold, and no fold validated any of its patients. The first alone is not enough: where
+    only one fold's test rows of a k-fold table are there, other folds have validated patients of these.
+    """
+    several = (validation["fold"] != test["fold"].min()).any()
+    apart = not validation["patient_id"].isin(test["patient_id"].unique()).any()
+    return bool(several and test["fold"].nunique() == 1 and apart)
+
+
+def _operated(
+    test: pd.DataFrame, validation: pd.DataFrame, classes: tuple[str, ...], *, pooled: bool
+) -> tuple[dict[int, float], BoolArray | None]:
+    """Threshold of each fold of the test rows, and the (N,) calls; None where a fold has no threshold."""
+    truth, score = _labels(validation, classes), _probabilities(validation, classes)[:, 1]
+    folds = validation["fold"].to_numpy()
+    thresholds: dict[int, float] = {}
+    for fold in sorted({int(value) for value in test["fold"]}):
+        chosen_on = (folds == fold) | pooled
+        thresholds[fold] = threshold_of(truth[chosen_on], score[chosen_on])
+    cut = np.array([thresholds[int(fold)] for fold in test["fold"]])
+    # A fold without an operating point would otherwise call all its cases negative.
+    return thresholds, _probabilities(test, classes)[:, 1] >= cut if np.isfinite(cut).all() else None
 
 
 def _labels(rows: pd.DataFrame, classes: tuple[str, ...]) -> IntArray:

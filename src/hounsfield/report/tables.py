@@ -14,6 +14,7 @@ from hounsfield.report.evaluate import ALL, Evaluation
 from hounsfield.report.metrics import METRICS
 from hounsfield.report.pictures import printed, ranked_arms
 from hounsfield.report.repeats import Repeat
+from hounsfield.report.validation import VALIDATION_AUC
 from hounsfield.report.wording import MARKS, NOTHING, counted, interval, number, short_p
 
 _CSS = {"beats": "beats", "falls below": "below"}
@@ -185,10 +186,12 @@ def _full_table(content: ReportContent, evaluation: Evaluation, target: str, arm
 
 
 def anchor_rows(content: ReportContent, evaluation: Evaluation) -> list[dict[str, Any]]:
-    """Every printed number with ours beside it."""
+    """Every printed number with ours beside it; those of validation parts stand in the table of these."""
     titles = {arm.name: arm.title for arm in content.arms}
     rows = []
     for one in content.anchors:
+        if one.metric == VALIDATION_AUC:
+            continue
         info = METRICS.get(one.metric)
         spread = "" if one.spread is None else f" ± {number(one.spread)}"
         rows.append(

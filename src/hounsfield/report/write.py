@@ -29,6 +29,7 @@ from hounsfield.report.page import page_context
 from hounsfield.report.pictures import Pictures, pictures_of
 from hounsfield.report.reading import evaluate_readings
 from hounsfield.report.subgroups import subgroups
+from hounsfield.report.validation import validation_table
 
 
 def write_report(
@@ -83,7 +84,8 @@ def _extra(content: ReportContent, evaluation: Evaluation, seed: int, resamples:
             raise TableError("readings need a target of two classes to be held against. Give its predictions.")
         read = evaluate_readings(content.readings, evaluation.repeats[target], seed=seed, resamples=resamples)
     cohort = cohort_table(content) if content.targets else None
-    found = Extra(cohort, subgroups(content, evaluation), detected, read, chosen_table(content))
+    held = validation_table(content, seed=seed, resamples=resamples)
+    found = Extra(cohort, subgroups(content, evaluation), detected, read, chosen_table(content), validation=held)
     return replace(found, checklists=filled(facts_of(content, evaluation, found)))
 
 

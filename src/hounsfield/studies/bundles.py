@@ -106,7 +106,7 @@ def _inputs(study: Study, arm: Arm) -> Inputs:
 
 def _operating_point(rows: pd.DataFrame, classes: list[str]) -> OperatingPoint | None:
     """Largest Youden index over the pooled validation parts of the bundle's members; two classes only."""
-    held = rows[(rows["split"] == "validation") & (rows["repetition"] == FIRST)]
+    held = rows[(rows["split"] == "validation") & (rows["repetition"] == FIRST) & rows["label"].notna()]
     if len(classes) != 2 or held["label"].nunique() < 2:
         return None
     label = (held["label"] == classes[-1]).to_numpy(dtype=int)

@@ -38,7 +38,9 @@ def model_card(study: Study, card: BundleCard, rows: pd.DataFrame) -> str:
         f"| Operating point | {_point(card)} |",
         f"| Performance on test parts | {_performance(card, rows)} |",
         "",
-        "Performance is that of the single members on patients they have not seen, not of their mean.",
+        "Performance is that of the mean of each seed's fold models on patients that none of them has seen."
+        if study.split.kind == "nested"
+        else "Performance is that of the single members on patients they have not seen, not of their mean.",
         "",
     ]
     if study.flaws:
