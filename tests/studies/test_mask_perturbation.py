@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import ndimage
 from sklearn.metrics import roc_auc_score
 
-from hounsfield.core.errors import RunError
+from hounsfield.core.errors import MaskError, RunError
 from hounsfield.data.preparation import Preparation
 from hounsfield.infer.model import FEATURES
+from hounsfield.radiomics.perturb import Perturbation, perturbed
+from hounsfield.stats.compare import compare_auc
 from hounsfield.studies.mask_perturbation import changes_of, leans_on_masks, perturb_run
 from hounsfield.studies.piece_files import load_piece
 from hounsfield.studies.study import Arm
@@ -55,20 +56,20 @@ def test_outlines_as_drawn_give_the_areas_of_the_run(table, run, finished_run):
     assert (drawn["lost"] == 0).all()
 
 
-def changed_by_hand(mask: np.ndarray, change: str) -> np.ndarray:
-    ball = ndimage.generate_binary_structure(3, 1)
-    two = np.linalg.norm(np.indices((5, 5, 5)) - 2, axis=0) <= 2
-    if change.startswith("shifted"):
-        axis = "zyx".index(change[-1])
+def changed_mask(mask: np.ndarray, change: Perturbation) -> np.ndarray:
+    """A shift by whole voxels done by slices; growing as `perturbed` does, which its own tests hold against balls."""
+    if any(change.shift_mm):
+        axis = int(np.argmax(change.shift_mm))
         moved = np.zeros_like(mask)
         to, since = [slice(None)] * 3, [slice(None)] * 3
         to[axis], since[axis] = slice(3, None), slice(None, -3)
         moved[tuple(to)] = mask[tuple(since)]
         return moved
-    if change == "as drawn":
-        return mask
-    how = ndimage.binary_erosion if change.startswith("eroded") else ndimage.binary_dilation
-    return how(mask, two if "2 voxels" in change else ball)
+    try:
+        rng = np.random.default_rng(0)
+        return perturbed(mask, mask, spacing_mm=(1.0, 1.0, 1.0), change=change, rng=rng)[1]
+    except MaskError:
+        return np.zeros_like(mask)
 
 
 def test_the_volume_arm_predicts_the_changed_volume(table, run, finished_run):
@@ -85,8 +86,12 @@ def test_the_volume_arm_predicts_the_changed_volume(table, run, finished_run):
 
     rows = table[table["arm"] == "volume"].set_index("change")
     assert len(rows) == 8
-    for change, row in rows.iterrows():
-        sizes = [int(changed_by_hand(mask, str(change)).sum()) for mask in masks]
+    for change in changes_of(study):
+        row = rows.loc[change.name]
+        made = [changed_mask(mask, change) for mask in masks]
+        sizes = [int(mask.sum()) for mask in made]
+        same = sum(np.array_equal(mask, other) for mask, other in zip(masks, made, strict=True))
+        assert row["unchanged"] == (0 if change.does_nothing else same)
         left = np.array(sizes) > 0
         assert (row["cases"], row["lost"]) == (left.sum(), (~left).sum())
         now = prob([size for size in sizes if size])
@@ -97,6 +102,10 @@ def test_the_volume_arm_predicts_the_changed_volume(table, run, finished_run):
             continue
         assert row["auc"] == pytest.approx(roc_auc_score(label[left], now))
         assert row["auc_as_drawn"] == pytest.approx(roc_auc_score(label[left], before))
+        gap = compare_auc(label[left], now, before).difference  # each of these patients has one case
+        assert row[["auc_change", "auc_change_low", "auc_change_high"]].tolist() == pytest.approx(
+            [row["auc"] - row["auc_as_drawn"], gap.low, gap.high], nan_ok=True
+        )
     assert rows.loc["eroded by 1 voxel (1 mm)", "mean_change"] > 0
 
 

@@ -24,6 +24,7 @@ from hounsfield.data.cache import content_digest
 from hounsfield.radiomics.config import RadiomicsConfig
 from hounsfield.radiomics.entries import VERSION, Entry, load, store
 from hounsfield.radiomics.extract import Features, features
+from hounsfield.radiomics.perturb import VERSION as CHANGES
 from hounsfield.radiomics.perturb import Perturbation, perturbed
 from hounsfield.radiomics.sets import catalogue, names_of
 from hounsfield.radiomics.shells import names_of_shells, shells
@@ -215,7 +216,7 @@ def _of_shell(
 def _key(task: _Task, image: str, mask: str) -> str:
     wanted = task.measurement
     idle = wanted.change is None or wanted.change.does_nothing
-    change = None if idle or wanted.change is None else wanted.change.model_dump(mode="json")
+    change = None if idle or wanted.change is None else {"version": CHANGES, **wanted.change.model_dump(mode="json")}
     return sha256_of(
         {
             "version": VERSION,

@@ -80,7 +80,7 @@ def family_words(comparisons: pd.DataFrame, targets: int) -> str:
     count = int(((comparisons["family"] == VERSUS_TRIVIAL) & (comparisons["metric"] == "auc")).sum())
     over = f"{targets} targets" if targets > 1 else "the one target"
     return (
-        f"p-values are corrected by Holm's method over all {count} comparisons of a network's AUC with the best "
+        f"p-values are corrected by Holm's method over all {count} comparisons of an arm's AUC with the best "
         f"trivial arm, over {over}; other metrics and the pairs named by the study are families of their own. The best "
         f"trivial arm is the one of highest AUC on the test part, which can only raise the bar. "
         f"'{BEATS.capitalize()}' and '{BELOW}' need a corrected p below {LEVEL}; '{UNDECIDED}' is no proof of equality."

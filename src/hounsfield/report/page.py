@@ -112,9 +112,12 @@ def _target(
     content: ReportContent, evaluation: Evaluation, pictures: Pictures, target: str, place: int
 ) -> dict[str, Any]:
     classes = content.targets[target]
-    note = "The networks of highest AUC and the best trivial arm; every arm's numbers are below."
+    note = (
+        "Three arms at most, those first that the study's comparisons name, then those of highest AUC, and the best "
+        "trivial arm; every arm's numbers are below."
+    )
     if len(classes) > 2:
-        note = "The network of highest AUC, each class against the rest."
+        note = "The arm of highest AUC, each class against the rest."
     matrices, matrices_note = confusion_tables(content, evaluation, target)
     return {
         "name": target,

@@ -45,7 +45,7 @@ from hounsfield.report.style import Picture
 from hounsfield.report.wording import interval, number
 from hounsfield.stats.auc import auc
 
-_NETWORKS_SHOWN = 3  # more bands than four can't be told apart
+_SHOWN = 3  # beside the best trivial arm: more bands than four can't be told apart
 
 
 @dataclass(frozen=True)
@@ -199,10 +199,15 @@ def _binary_pictures(
 
 
 def _shown(content: ReportContent, evaluation: Evaluation, target: str) -> list[ArmInfo]:
-    """The networks of highest AUC, then the best trivial arm."""
+    """The arms that the study's comparisons name, in their order, then those of highest AUC; last the best trivial arm.
+
+    Several classes have a figure of one arm alone, that of highest AUC.
+    """
     arms = ranked_arms(content, evaluation, target)
-    networks = [arm for arm in arms if not arm.trivial][:_NETWORKS_SHOWN]
-    return networks + [arm for arm in arms if arm.name == evaluation.best_trivial[target]] or arms[:1]
+    asked = [name for pair in content.comparisons for name in pair] if len(content.targets[target]) == 2 else []
+    place = {name: number for number, name in reversed(list(enumerate(asked)))}
+    others = sorted((arm for arm in arms if not arm.trivial), key=lambda arm: place.get(arm.name, len(asked)))
+    return others[:_SHOWN] + [arm for arm in arms if arm.name == evaluation.best_trivial[target]] or arms[:1]
 
 
 def _dice(content: ReportContent, evaluation: Evaluation) -> list[Picture]:

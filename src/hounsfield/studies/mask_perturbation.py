@@ -25,19 +25,17 @@ from hounsfield.infer.device import device_of
 from hounsfield.infer.inputs import OF_THE_CASE
 from hounsfield.infer.measure import MeasureCubes
 from hounsfield.radiomics.perturb import Perturbation
-from hounsfield.stats.auc import delong_interval
 from hounsfield.studies.cohort import Cohort, make_cohort
 from hounsfield.studies.folder import MANIFEST, write_down
 from hounsfield.studies.load import load
 from hounsfield.studies.perturbed_cases import changed_cohort
+from hounsfield.studies.perturbed_results import FIRST, Probabilities, page_of, table_of
 from hounsfield.studies.piece_files import load_piece
 from hounsfield.studies.pieces import Unit, cubes_of
 from hounsfield.studies.study import Arm, Study
 from hounsfield.tables.cases import Case
 
 SHIFT_MM = 3.0
-FIRST = Perturbation(name="as drawn")
-COLUMNS = ["target", "arm", "change", "cases", "patients", "lost", "auc", "low", "high", "auc_as_drawn", "mean_change"]
 
 
 @dataclass(frozen=True)
@@ -52,8 +50,8 @@ class Perturbed:
 def changes_of(study: Study) -> tuple[Perturbation, ...]:
     """Eroded and dilated by 1 and 2 voxels of the study's grid (their mean side), shifted by 3 mm along each axis.
 
-    The distance is one in mm, the same in all directions and for all scanners: a voxel of a scan with thick slices
-    would be another one along z.
+    The surface moves by a distance in mm, the same along every axis and for all scanners: a voxel of a scan with thick
+    slices would be another one along z. The mask shows as much of that as the scan's own voxels can (`perturb`).
     """
     side = float(np.prod(study.preparation.spacing_mm) ** (1 / 3))
     grown = [
@@ -66,7 +64,7 @@ def changes_of(study: Study) -> tuple[Perturbation, ...]:
         Perturbation(name=f"shifted by {SHIFT_MM:g} mm along {axis}", shift_mm=step)
         for axis, step in (("z", (SHIFT_MM, 0.0, 0.0)), ("y", (0.0, SHIFT_MM, 0.0)), ("x", (0.0, 0.0, SHIFT_MM)))
     ]
-    return (FIRST, *grown, *shifts)
+    return (Perturbation(name=FIRST), *grown, *shifts)
 
 
 def perturb_run(
@@ -97,15 +95,17 @@ def perturb_run(
     arms = {name: arm for name, arm in study.arms.items() if leans_on_masks(arm)}
     if not wanted or not arms:
         raise StudyError("no test case of this run has an outline, or no arm is fed anything that it decides.")
-    found: dict[str, dict[tuple[str, str], dict[str, float]]] = {}
+    found: dict[str, Probabilities] = {}
+    unchanged: dict[str, frozenset[str]] = {}
     aside: list[Problem] = []
     for change in changes_of(study):
-        changed, problems = changed_cohort(study, cohort, wanted, change, cache=run / "cache", options=options)
-        aside += [replace(one, where=f"{one.where}, {change.name}") for one in problems]
-        found[change.name] = _predictions(run, study, arms, changed, units, device)
-    if not any(found[FIRST.name].values()):
+        changed = changed_cohort(study, cohort, wanted, change, cache=run / "cache", options=options)
+        aside += [replace(one, where=f"{one.where}, {change.name}") for one in changed.set_aside]
+        found[change.name] = _predictions(run, study, arms, changed.cohort, units, device)
+        unchanged[change.name] = changed.unchanged
+    if not any(found[FIRST].values()):
         raise ProblemsError("no outline could be changed:", aside[:20])
-    table = _table(study, cohort, found)
+    table = table_of(study, cohort, found, unchanged)
     return Perturbed(table, _write(run, study, table, aside), tuple(aside))
 
 
@@ -137,24 +137,22 @@ def _test_cases(cohort: Cohort, study: Study, units: Sequence[Unit]) -> list[Cas
 
 def _predictions(
     run: Path, study: Study, arms: Mapping[str, Arm], changed: Cohort, units: Sequence[Unit], device: str
-) -> dict[tuple[str, str], dict[str, float]]:
-    """Probability of the last class by case, for every target of two classes and arm; the mean where folds share."""
-    found: dict[tuple[str, str], dict[str, float]] = {}
+) -> Probabilities:
+    """(C,) probabilities by case, for every target and arm; the mean where folds share."""
+    found: dict[tuple[str, str], dict[str, FloatArray]] = {}
     measure = MeasureCubes(study.preparation)
-    for target, how in study.targets.items():
-        if len(how.classes) != 2:
-            continue
+    for target in study.targets:
         for name, arm in arms.items():
-            several: dict[str, list[float]] = {}
+            several: dict[str, list[FloatArray]] = {}
             for unit in units:
                 keep = changed.target_part(target, unit.repetition, unit.fold, "test")
                 if not keep.any():
                     continue
                 model = load_piece(run / "pieces" / unit.name / target / name, study, target, arm)
-                prob: FloatArray = model.predict(cubes_of(changed, keep), measure=measure, device=device).prob[:, 1]
+                prob: FloatArray = model.predict(cubes_of(changed, keep), measure=measure, device=device).prob
                 for case_id, value in zip(_ids(changed, keep), prob, strict=True):
-                    several.setdefault(case_id, []).append(float(value))
-            found[target, name] = {case_id: float(np.mean(values)) for case_id, values in several.items()}
+                    several.setdefault(case_id, []).append(value)
+            found[target, name] = {case_id: np.mean(values, axis=0) for case_id, values in several.items()}
     return found
 
 
@@ -162,77 +160,9 @@ def _ids(cohort: Cohort, keep: BoolArray) -> list[str]:
     return [case.case_id for case, kept in zip(cohort.cases, keep, strict=True) if kept]
 
 
-def _table(
-    study: Study, cohort: Cohort, found: Mapping[str, Mapping[tuple[str, str], Mapping[str, float]]]
-) -> pd.DataFrame:
-    """One row a target, arm and change; both areas of a row are of the same cases."""
-    label = {
-        target: dict(zip([case.case_id for case in cohort.cases], values.tolist(), strict=True))
-        for target, values in cohort.labels.items()
-    }
-    patient = {case.case_id: case.patient_id for case in cohort.cases}
-    rows = []
-    for (target, arm), drawn in found[FIRST.name].items():
-        for change, by_arm in found.items():
-            prob = by_arm[target, arm]
-            ids = [one for one in drawn if one in prob]
-            truth = np.array([label[target][one] for one in ids], dtype=np.int64)
-            who = np.array([patient[one] for one in ids], dtype=object)
-            now, before = (np.array([one[case] for case in ids]) for one in (prob, drawn))
-            row: dict[str, Any] = {"target": target, "arm": arm, "change": change, "cases": len(ids)}
-            row |= {"patients": len(set(who)), "lost": len(drawn) - len(ids)}
-            row |= _areas(truth, now, before, who)
-            row["mean_change"] = float(np.abs(now - before).mean()) if len(ids) else np.nan
-            rows.append(row)
-    return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def _areas(truth: Any, now: FloatArray, before: FloatArray, who: Any) -> dict[str, float]:
-    """DeLong's interval on the logit scale, Obuchowski's where patients repeat; NaN where a class is missing."""
-    if len(np.unique(truth)) < 2:
-        return dict.fromkeys(("auc", "low", "high", "auc_as_drawn"), np.nan)
-    area = delong_interval(truth, now, patient_id=who)
-    drawn = delong_interval(truth, before, patient_id=who)
-    return {"auc": area.value, "low": area.low, "high": area.high, "auc_as_drawn": drawn.value}
-
-
 def _write(run: Path, study: Study, table: pd.DataFrame, aside: Sequence[Problem]) -> tuple[Path, ...]:
     csv, page = run / "mask_perturbation.csv", run / "mask_perturbation.md"
     with atomic_file(csv) as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n")
-    write_text(page, _page(study, table, aside))
+    write_text(page, page_of(study, table, aside))
     return page, csv
-
-
-def _page(study: Study, table: pd.DataFrame, aside: Sequence[Problem]) -> str:
-    """The table as Markdown."""
-    lines = [f"# {study.title}: outlines changed", "", _WORDS, ""]
-    for (target, arm), part in table.groupby(["target", "arm"], sort=False):
-        lines += [f"## {target}: {study.arms[str(arm)].title}", ""]
-        lines += [
-            "| outline | cases | AUC (95 % CI) | change of AUC | mean change of probability |",
-            "|---|---|---|---|---|",
-        ]
-        for row in part.to_dict("records"):
-            span = f" ({row['low']:.3f} to {row['high']:.3f})" if np.isfinite(row["low"]) else ""
-            area = f"{row['auc']:.3f}{span}" if np.isfinite(row["auc"]) else "not defined"
-            apart = row["auc"] - row["auc_as_drawn"]
-            first = row["change"] == FIRST.name
-            change = "" if first or not np.isfinite(apart) else f"{apart:+.3f}"
-            moved = "" if first else f"{row['mean_change']:.3f}"
-            lost = f" ({row['lost']} lost)" if row["lost"] else ""
-            lines.append(f"| {row['change']} | {row['cases']}{lost} | {area} | {change} | {moved} |")
-        lines.append("")
-    if aside:
-        lines += ["## Left out", ""] + [f"- {problem}" for problem in aside[:50]]
-        lines += [f"- and {len(aside) - 50} more"] if len(aside) > 50 else []
-        lines.append("")
-    return "\n".join(lines)
-
-
-_WORDS = (
-    "Test cases of the first repetition and seed, predicted by the same models with changed expert outlines. "
-    "Patients, not cases, are independent in the intervals. The change of the AUC is against the outlines as drawn, "
-    "on the same cases: one that is lost (nothing is left of it) counts in neither. A shift moves the outline over "
-    "the image, and with it the place of every cube."
-)

@@ -11,11 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hounsfield.core.types import FloatArray
-from hounsfield.report.style import DASHES, MARKERS, PALETTE, TRIVIAL, Picture, page_style, picture, sheet
+from hounsfield.report.figures.legends import legend_below, page_width
+from hounsfield.report.style import DASHES, MARKERS, PALETTE, TRIVIAL, Picture, page_style, picture
 from hounsfield.stats.calibration import ReliabilityCurve
 
 _REFERENCE_LINE: dict[str, Any] = {"color": "#B4BBC5", "linewidth": 1.0, "linestyle": (0, (2, 2)), "zorder": 1}
-_WIDTH, _PANEL, _ENTRY = 3.7, 3.75, 0.31  # inches; three such figures stand side by side on a wide screen
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,11 @@ class Reliability:
 def roc_figure(curves: Sequence[Curve], *, name: str, positive: str, title: str = "ROC") -> Picture:
     """Sensitivity against 1 - specificity with 95 % bands and operating points."""
     with page_style():
-        figure, axes = _square(len(curves), x="1 − specificity", y=f"sensitivity for {positive}")
+        figure, axes = _square(x="1 − specificity", y=f"sensitivity for {positive}")
         axes.plot([0, 1], [0, 1], **_REFERENCE_LINE)
         for index, curve in enumerate(curves):
             draw_line(axes, curve, index, from_origin=True)
-        legend_below(axes)
+        legend_below(figure, axes)
         alt = f"ROC curves, positive class {positive}. {_listed(curves)}. The diagonal is chance."
         caption = "Bands: 95 % at each specificity, patients resampled."
         if any(curve.point is not None for curve in curves):
@@ -67,11 +67,11 @@ def roc_figure(curves: Sequence[Curve], *, name: str, positive: str, title: str 
 def precision_recall_figure(curves: Sequence[Curve], *, name: str, positive: str, prevalence: float) -> Picture:
     """Positive predictive value against sensitivity; the flat line is the share of positives in the test part."""
     with page_style():
-        figure, axes = _square(len(curves), x=f"sensitivity (recall) for {positive}", y="positive predictive value")
+        figure, axes = _square(x=f"sensitivity (recall) for {positive}", y="positive predictive value")
         axes.axhline(prevalence, **_REFERENCE_LINE)
         for index, curve in enumerate(curves):
             draw_line(axes, curve, index)
-        legend_below(axes)
+        legend_below(figure, axes)
         alt = f"Precision against recall, positive class {positive}, prevalence {prevalence:.2f}. {_listed(curves)}."
         share = f"Dotted line: share of {positive} in the test part ({prevalence:.0%})."
         bands = "Bands: 95 % at each sensitivity, patients resampled."
@@ -82,36 +82,25 @@ def precision_recall_figure(curves: Sequence[Curve], *, name: str, positive: str
 def reliability_figure(curves: Sequence[Reliability], *, name: str, positive: str) -> Picture:
     """Observed share of positives against predicted probability."""
     with page_style():
-        figure, axes = _square(len(curves), x=f"predicted probability of {positive}", y=f"observed share of {positive}")
+        figure, axes = _square(x=f"predicted probability of {positive}", y=f"observed share of {positive}")
         axes.plot([0, 1], [0, 1], **_REFERENCE_LINE)
         for index, curve in enumerate(curves):
             # A small shift, so that the bars of two arms don't lie on each other.
             _bins(axes, curve, index, shift=(index - (len(curves) - 1) / 2) * 0.006)
-        legend_below(axes)
+        legend_below(figure, axes)
         alt = f"Reliability curves for {positive}. {_listed(curves)}. The diagonal is perfect calibration."
         caption = "Bins of equal size; bars: 95 %, by patient. On the diagonal, 30 % predicted happens 30 times in 100."
         return picture(figure, name, "Calibration", alt, caption=caption)
 
 
-def page_width(entries: int) -> tuple[Figure, Axes]:
-    """A panel as wide as all curves of a report, with room for the legend's entries below."""
-    return sheet(_WIDTH, _PANEL + _ENTRY * entries)
-
-
-def _square(entries: int, *, x: str, y: str) -> tuple[Figure, Axes]:
-    figure, axes = page_width(entries)
+def _square(*, x: str, y: str) -> tuple[Figure, Axes]:
+    figure, axes = page_width()
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), xlabel=x, ylabel=y, aspect="equal", anchor="N")
     axes.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1])
     axes.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1])
     axes.grid(visible=True)
     axes.set_axisbelow(True)
     return figure, axes
-
-
-def legend_below(axes: Axes) -> None:
-    """A legend under the axis."""
-    # Below the panel, not on it: a legend over a curve hides just the corner that readers look at.
-    axes.legend(loc="upper left", bbox_to_anchor=(-0.03, -0.16), labelspacing=0.45, handlelength=3.2)
 
 
 def draw_line(axes: Axes, curve: Curve, index: int, *, from_origin: bool = False) -> None:
@@ -141,10 +130,9 @@ def _colour(index: int, trivial: bool) -> str:
 
 
 def _label(curve: Curve | Reliability) -> str:
-    # A leading underscore hides an entry from Matplotlib's legend, and an arm may be named so; $ would start TeX.
-    title = curve.title.replace("$", r"\$")
-    title = "\u200b" + title if title.startswith("_") else title
-    return f"{title}\n{curve.legend}" if curve.legend else f"{title}\n"
+    # A leading underscore hides an entry from Matplotlib's legend, and an arm may be named so.
+    title = "\u200b" + curve.title if curve.title.startswith("_") else curve.title
+    return f"{title}\n{curve.legend}" if curve.legend else title
 
 
 def _listed(curves: Sequence[Curve | Reliability]) -> str:

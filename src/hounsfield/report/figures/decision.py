@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from hounsfield.report.figures.curves import Curve, draw_line, legend_below, page_width
+from hounsfield.report.figures.curves import Curve, draw_line
+from hounsfield.report.figures.legends import legend_below, page_width
 from hounsfield.report.style import FAINT, INK, Picture, page_style, picture
 
 _SPOKEN = (0.1, 0.3, 0.5)  # thresholds whose values stand in the text for those who can't see the figure
@@ -21,7 +22,7 @@ def decision_figure(curves: Sequence[Curve], *, name: str, positive: str, preval
         prevalence: share of positives among the cases.
     """
     with page_style():
-        figure, axes = page_width(len(curves) + 2)
+        figure, axes = page_width()
         for place, curve in enumerate(curves):
             draw_line(axes, replace(curve, legend=_words(curve)), place)
         at = np.asarray(curves[0].x)
@@ -33,7 +34,7 @@ def decision_figure(curves: Sequence[Curve], *, name: str, positive: str, preval
         axes.set(xlim=(0, _last(curves, top)), ylim=(-0.25 * top, 1.1 * top))
         axes.set(xlabel="threshold probability", ylabel="net benefit")
         axes.grid(visible=True)
-        legend_below(axes)
+        legend_below(figure, axes)
         caption = (
             "True positives per case, less false ones at the odds of the threshold (Vickers and Elkin 2006); pointwise "
             "95 % bands over patients. An arm helps at a threshold where its line lies above both others. It supposes "

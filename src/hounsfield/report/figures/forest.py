@@ -5,16 +5,18 @@ In: rows of names, values and intervals. Out: one picture.
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 
 from matplotlib.axes import Axes
 
+from hounsfield.report.figures.legends import broken_lines
 from hounsfield.report.style import FAINT, INK, PALETTE, TRIVIAL, Picture, page_style, picture, sheet
 
-_WIDTH = 44  # letters of a title in one line
+_WIDTH = 220.0  # points of a title's line; six lines tell any two arms apart
+_MOST = 6
+_SIZE = 9.0  # points, as the page has its letters
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,11 @@ def _height(rows: Sequence[ForestRow]) -> float:
 def _lines(title: str) -> str:
     """A title in lines, of a difference one below the other: a long one in one line would leave the axis no room."""
     first, dash, second = title.partition(" – ")
-    parts = [first, f"– {second}"] if dash and len(title) > _WIDTH else [title]
-    return "\n".join(line for part in parts for line in textwrap.wrap(part, _WIDTH, break_on_hyphens=False) or [""])
+    whole = broken_lines(title, points=_WIDTH, size=_SIZE, most=_MOST)
+    if not dash or len(whole) == 1:
+        return "\n".join(whole)
+    parts = (broken_lines(part, points=_WIDTH, size=_SIZE, most=_MOST // 2) for part in (first, f"– {second}"))
+    return "\n".join(line for part in parts for line in part)
 
 
 def _draw(axes: Axes, row: ForestRow, place: int) -> None:
@@ -124,7 +129,7 @@ def _words(row: ForestRow) -> str:
 
 
 def _caption(rows: Sequence[ForestRow], trivial: bool) -> str:
-    parts = ["Dots: networks; squares: trivial arms." if trivial else "Dots: networks."]
+    parts = ["Dots: arms; squares: trivial arms." if trivial else "Dots: arms."]
     if any(row.needs_mask and not row.trivial for row in rows):
         parts.append("Hollow dots need an expert outline at test time.")
     if trivial:

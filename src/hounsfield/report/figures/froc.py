@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from hounsfield.report.figures.curves import Curve, draw_line, legend_below, page_width
+from hounsfield.report.figures.curves import Curve, draw_line
+from hounsfield.report.figures.legends import legend_below, page_width
 from hounsfield.report.style import Picture, page_style, picture
 
 _TICKS = (0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64)
@@ -16,7 +17,7 @@ _TICKS = (0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64)
 def froc_figure(curves: Sequence[Curve], *, name: str) -> Picture:
     """Sensitivity against mean false positives per volume, on a logarithmic axis, with 95 % bands."""
     with page_style():
-        figure, axes = page_width(len(curves))
+        figure, axes = page_width()
         for place, curve in enumerate(curves):
             # A line of one point is not seen: an arm with hardly a false positive gets a marker.
             alone = (float(curve.x[0]), float(curve.y[0])) if len(curve.x) == 1 else None
@@ -30,7 +31,7 @@ def froc_figure(curves: Sequence[Curve], *, name: str) -> Picture:
         axes.minorticks_off()
         axes.set(xlabel="false positives per volume", ylabel="lesions found (sensitivity)")
         axes.grid(visible=True)
-        legend_below(axes)
+        legend_below(figure, axes)
         words = "; ".join(f"{curve.title}: {curve.legend}" for curve in curves)
         caption = (
             "Sensitivity that some threshold truly has at no more than this many false positives per volume, volumes "
