@@ -14,6 +14,7 @@ from hounsfield.cli.lungs import lungs
 from hounsfield.core.errors import MaskError
 from hounsfield.volume.lung_labels import NoLungs
 from hounsfield.volume.read import read_volume
+from hounsfield.volume.volume import Volume
 from hounsfield.volume.write import write_volume
 
 app = typer.Typer()
@@ -78,3 +79,18 @@ def test_mistakes_are_told(chest: Made, ct: Path, tmp_path: Path):
     with pytest.raises(MaskError, match="Join lobes"):
         run(ct, "--out", out, "--mask", tmp_path / "lobes.nii.gz")
     assert not out.exists()
+
+
+def test_what_is_read_is_not_written_over(chest: Made, ct: Path, tmp_path: Path):
+    before = ct.read_bytes()
+    for words in ((ct, "--out", ct), (ct, "--out", tmp_path / "x" / ".." / "ct.nii.gz")):
+        done = CliRunner().invoke(app, [str(word) for word in words])
+        assert done.exit_code == 2
+        assert "would be overwritten" in done.output.replace("\n", " ")
+    assert ct.read_bytes() == before
+
+
+def test_one_slice_has_a_picture(chest: Made, tmp_path: Path):
+    write_volume(Volume(chest.ct.array[25:26], chest.ct.spacing_mm, chest.ct.origin_mm), tmp_path / "one.nii.gz")
+    run(tmp_path / "one.nii.gz", "--out", tmp_path / "lungs.nii.gz", "--picture", tmp_path / "lungs.png")
+    assert (tmp_path / "lungs.png").stat().st_size > 1000

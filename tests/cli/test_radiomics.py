@@ -69,6 +69,27 @@ def test_only_stable_features_are_kept(balls: Path, tmp_path: Path) -> None:
     assert list(pd.read_csv(out).columns) == ["case_id", "patient_id", "voxels", *kept]
 
 
+def test_none_is_stable_and_a_later_run_leaves_no_old_table(balls: Path, tmp_path: Path) -> None:
+    two = tmp_path / "two.csv"
+    rows = pd.read_csv(balls, dtype=str).head(2)
+    rows["image"], rows["mask"] = ([str(balls.parent / one) for one in rows[name]] for name in ("image", "mask"))
+    rows.to_csv(two, index=False)
+    out = tmp_path / "f.csv"
+    status, text = run(two, "--out", out, "--set", "first_order", "--stable", 0.9, "--workers", 1)
+    assert status == 0
+    assert "no feature is surely above 0.9 over 2 lesion(s)" in text
+    assert "0 feature(s), 0 value(s) missing" in text
+    assert json.loads((tmp_path / "f.settings.json").read_text())["stable"] == 0.9
+    run(two, "--out", out, "--set", "first_order", "--workers", 1)
+    assert not (tmp_path / "f.robustness.csv").exists()
+
+
+def test_the_cases_are_not_written_over(balls: Path) -> None:
+    before = balls.read_bytes()
+    assert run(balls, "--out", balls)[0] == 2
+    assert balls.read_bytes() == before
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -78,6 +99,9 @@ def test_only_stable_features_are_kept(balls: Path, tmp_path: Path) -> None:
         ("--out", "f.csv", "--spacing", "-1"),
         ("--out", "f.csv", "--range", "400,-1000"),
         ("--out", "f.csv", "--bin-width", "0"),
+        ("--out", "f.csv", "--range", "nan,nan"),
+        ("--out", "f.csv", "--shells", "nan"),
+        ("--out", "f.csv", "--stable", "2"),
     ],
 )
 def test_mistakes_are_told(

@@ -193,7 +193,15 @@ def test_images_without_lungs_are_refused_in_words(chest: Made):
 def test_not_a_number_is_no_lung(chest: Made):
     array = chest.ct.array.astype(np.float32)
     array[50, :8] = np.nan
-    assert min(both_dice(chest.truth, lung_masks(chest.ct.with_array(array)))) >= 0.98
+    array[55, 40, 45:50] = np.inf
+    inside = np.argwhere(chest.truth > 0)[len(np.argwhere(chest.truth > 0)) // 2]
+    array[tuple(inside)] = np.nan
+    lungs = lung_masks(chest.ct.with_array(array))
+    assert min(both_dice(chest.truth, lungs)) >= 0.98
+    assert not lungs.labels[~np.isfinite(array)].any()
+    assert lungs.remarks[0].startswith(f"{(~np.isfinite(array)).sum()} voxels of the CT are no numbers")
+    with pytest.raises(NoLungs, match="every voxel is NaN"):
+        lung_masks(chest.ct.with_array(np.full(chest.ct.shape, np.nan)))
 
 
 def test_twice_the_same(chest: Made, found: Lungs):

@@ -58,6 +58,16 @@ def test_a_given_mask_serves_where_no_lung_is_found(chest: Made):
     assert lungs.right_ml == 0
 
 
+@pytest.mark.parametrize("scale", [0.2, 0.4, 1.0])
+def test_a_mask_on_an_image_without_hu_is_parted_in_its_middle(chest: Made, scale: float):
+    # Values as of an MR: nothing below 0, and a coil that brightens one side.
+    bright = np.linspace(1.5, 0.5, chest.ct.shape[2])
+    like_mr = np.maximum(chest.ct.array + 1000, 0) * scale * bright
+    lungs = lung_masks(chest.ct.with_array(like_mr), given=chest.ct.with_array((chest.truth > 0).astype(np.uint8)))
+    assert (lungs.labels == chest.truth).mean() > 0.99
+    assert "is a guess" in lungs.remarks[0]
+
+
 def test_given_masks_that_are_none(chest: Made):
     for array in (np.zeros(chest.ct.shape), np.full(chest.ct.shape, 5), np.where(chest.truth > 0, 0.5, 0)):
         with pytest.raises(MaskError, match="1 for the right lung and 2 for the left one"):

@@ -21,6 +21,7 @@ def lungs(
     picture: Annotated[Path | None, typer.Option(help="File for slices with contours, .png or .svg.")] = None,
 ) -> None:
     """Find the lungs of a chest CT without a trained model; prints their volumes, and remarks on what is unusual."""
+    from hounsfield.cli.paths import refuse_input
     from hounsfield.volume.lung_given import read_lungs, with_nodule
     from hounsfield.volume.lungs import lung_masks
     from hounsfield.volume.read import read_mask, read_volume
@@ -28,6 +29,8 @@ def lungs(
 
     if picture is not None and picture.suffix.lower() not in (".png", ".svg"):
         raise typer.BadParameter("the picture is a .png or .svg file", param_hint="--picture")
+    refuse_input(out, series, nodule, mask, picture)
+    refuse_input(picture, series, nodule, mask, option="--picture")
     volume = read_volume(series, series_uid=series_uid or None)
     given = None if mask is None else read_lungs(mask, like=volume)
     found = lung_masks(volume, given=given)

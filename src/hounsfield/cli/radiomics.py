@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from hounsfield.core.errors import Problem
     from hounsfield.radiomics.config import RadiomicsConfig
     from hounsfield.radiomics.table import FeatureTable
@@ -30,13 +33,15 @@ def radiomics(
     bins: Annotated[int, typer.Option(help="Grey levels from minimum to maximum in place of --bin-width.")] = 0,
     shells: Annotated[str, typer.Option(help="Widths in mm of shells round the lesion, e.g. 5,10.")] = "",
     stable: Annotated[
-        float, typer.Option(help="Keep features whose ICC under changes of outline and noise is surely above this.")
+        float,
+        typer.Option(min=0, max=1, help="Keep features whose ICC under changes of outline and noise is surely above."),
     ] = 0.0,
     cache: Annotated[Path | None, typer.Option(help="Folder of what is measured; beside OUT when not given.")] = None,
     workers: Annotated[int, typer.Option(help="Processes; 0 takes all cores.")] = 0,
     engine: Annotated[str, typer.Option(help="Where the work runs: local, threads, serial, ray, dask.")] = "local",
 ) -> None:
     """Measure IBSI's radiomic features of every lesion of CASES; run again, it goes on where it stopped."""
+    from hounsfield.cli.paths import refuse_input
     from hounsfield.cli.progress import Bars
     from hounsfield.core.errors import ProblemsError
     from hounsfield.radiomics.table import Measurement, measure_cases
@@ -44,6 +49,7 @@ def radiomics(
 
     if out.suffix not in (".parquet", ".csv"):
         raise typer.BadParameter(f"--out ends in .parquet or .csv; got '{out.name}'")
+    refuse_input(out, cases)
     config = _config(spacing, interpolation, hu_range, bin_width=bin_width, bins=bins)
     wanted = Measurement(config=config, names=feature_set, shells_mm=tuple(_numbers("--shells", shells)))
     rows = read_cases(cases)
@@ -52,16 +58,30 @@ def radiomics(
     if found.frame.empty:
         raise ProblemsError("no case could be measured:", found.set_aside[:20])
     kept: Sequence[str] = wanted.columns()
+    aside = list(found.set_aside)
+    tested = None
     if stable:
         from hounsfield.radiomics.robustness import robustness
 
         tested = robustness(rows, wanted, cache=cache, workers=workers, engine=engine, progress=Bars())
-        _write(tested.frame, out.with_name(f"{out.stem}.robustness.csv"))
         kept = tested.stable(stable)
-    _write_all(found, kept, out, config)
-    for problem in found.set_aside:
+        aside += [one for one in tested.set_aside if str(one) not in {str(other) for other in aside}]
+    settings = {"set": feature_set, "shells_mm": list(wanted.shells_mm), "stable": stable or None}
+    _write(None if tested is None else tested.frame, out.with_name(f"{out.stem}.robustness.csv"))
+    missing = found.missing[found.missing["feature"].isin(kept)]
+    _write_all(found, kept, missing, aside, out, {**settings, "config": config.model_dump(mode="json")})
+    for problem in aside:
         typer.echo(f"set aside: {problem}", err=True)
-    typer.echo(f"{len(found.frame)} case(s), {len(kept)} feature(s), {len(found.missing)} value(s) missing: {out}")
+    if not kept:
+        typer.echo(_nothing_kept(stable, len(found.frame)), err=True)
+    typer.echo(f"{len(found.frame)} case(s), {len(kept)} feature(s), {len(missing)} value(s) missing: {out}")
+
+
+def _nothing_kept(stable: float, cases: int) -> str:
+    return (
+        f"no feature is surely above {stable:g} over {cases} lesion(s), and the table holds none: see the intervals in "
+        "robustness.csv. With few lesions no feature can be sure; take more of them, or a lower --stable."
+    )
 
 
 def _config(spacing: str, interpolation: str, hu_range: str, *, bin_width: float, bins: int) -> RadiomicsConfig:
@@ -85,27 +105,39 @@ def _config(spacing: str, interpolation: str, hu_range: str, *, bin_width: float
     try:
         return RadiomicsConfig.model_validate(settings)
     except ValidationError as error:
-        raise typer.BadParameter("; ".join(str(item["msg"]) for item in error.errors())) from error
+        raise typer.BadParameter(
+            "; ".join(str(item["msg"]).removeprefix("Value error, ") for item in error.errors())
+        ) from error
 
 
 def _numbers(option: str, text: str) -> list[float]:
     try:
-        return [float(part) for part in text.split(",") if part.strip()]
+        found = [float(part) for part in text.split(",") if part.strip()]
     except ValueError as error:
         raise typer.BadParameter(f"{option} takes numbers separated by commas; got '{text}'") from error
+    if not all(math.isfinite(number) for number in found):
+        raise typer.BadParameter(f"{option} takes finite numbers; got '{text}'")
+    return found
 
 
-def _write_all(found: FeatureTable, kept: Sequence[str], out: Path, config: RadiomicsConfig) -> None:
+def _write_all(
+    found: FeatureTable,
+    kept: Sequence[str],
+    missing: pd.DataFrame,
+    aside: Sequence[Problem],
+    out: Path,
+    settings: dict[str, object],
+) -> None:
     """The table, what is missing in it, the cases set aside, and the settings; a file with nothing to say goes."""
     from hounsfield import __version__
     from hounsfield.core.atomic import write_json
 
     identity = [name for name in found.frame.columns if name.endswith(("_id", "voxels"))]
     _write(found.frame[[*identity, *kept]], out)
-    _write(found.missing[found.missing["feature"].isin(kept)], out.with_name(f"{out.stem}.missing.csv"))
-    _write(_as_frame(found.set_aside), out.with_name(f"{out.stem}.set_aside.csv"))
-    settings = {"hounsfield": __version__, "config": config.model_dump(mode="json"), "features": list(kept)}
-    write_json(out.with_name(f"{out.stem}.settings.json"), settings)
+    _write(missing, out.with_name(f"{out.stem}.missing.csv"))
+    _write(_as_frame(aside), out.with_name(f"{out.stem}.set_aside.csv"))
+    said = {"hounsfield": __version__, **settings, "features": list(kept)}
+    write_json(out.with_name(f"{out.stem}.settings.json"), said)
 
 
 def _as_frame(problems: Sequence[Problem]) -> object:

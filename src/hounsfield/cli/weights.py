@@ -26,11 +26,14 @@ def import_(
     ] = None,
 ) -> None:
     """Make safetensors of a published 3-D ResNet checkpoint, and report its keys."""
+    from hounsfield.cli.paths import refuse_input
     from hounsfield.infer.weights import import_weights
 
     if depth is not None and depth not in (10, 18, 34, 50, 101):
         raise typer.BadParameter(f"--depth is 10, 18, 34, 50 or 101; got {depth}")
-    done = import_weights(file, out or file.with_suffix(".safetensors"), depth=depth)
+    out = out or file.with_suffix(".safetensors")
+    refuse_input(out, file)
+    done = import_weights(file, out, depth=depth)
     typer.echo(f"{file.name} looks like {done.look.words}")
     for line in done.report.lines():
         typer.echo(line)

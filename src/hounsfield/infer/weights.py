@@ -8,23 +8,24 @@ import json
 import pickle
 import re
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
 from hounsfield import __version__
 from hounsfield.core.atomic import atomic_file
 from hounsfield.core.content import sha256_of_file
-from hounsfield.core.errors import BundleError
+from hounsfield.core.errors import BundleError, RunError
 from hounsfield.nets.pretrained import COUNTER, KeyReport, Look, Named, fill, look_of, unwrapped
 from hounsfield.nets.resnet3d import Resnet3d, Resnet3dConfig
 
 _SAFE = ".safetensors"
+_HEAD = "fc."
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,8 @@ def import_weights(file: Path, out: Path, *, depth: int | None = None) -> Import
         file: as saved by torch.save: a state dict, alone or wrapped, with or without the prefixes of DataParallel;
             half precision becomes float32. A safetensors file of such keys is taken, too.
         depth: what the checkpoint must be (10, 18, 34, 50 or 101); None takes what it looks like.
-    Returns: the report compares with a fresh network of two classes: its head is always missing, and heads of other
-        tasks (conv_seg of Med3D) are unexpected and not written.
+    Returns: the report compares with a fresh network: its head is always missing, and heads of other tasks (conv_seg
+        of Med3D, an fc of other classes) are unexpected and not written.
     Raises: BundleError when the file can't be read without running code, is damaged, or is of another architecture.
     """
     if out.suffix != _SAFE:
@@ -62,12 +63,19 @@ def import_weights(file: Path, out: Path, *, depth: int | None = None) -> Import
     how = {"depth": look.depth, "shortcut": look.shortcut, "channels": look.channels, "width": look.width}
     with torch.device("meta"):  # names and shapes are all that is needed
         network = Resnet3d(Resnet3dConfig.model_validate(how))
-    report = fill(network, {name: value.to("meta") for name, value in tensors.items()})
+    heads = tuple(name for name in tensors if name.startswith(_HEAD))  # two classes of another task fit, and are wrong
+    report = fill(network, {name: value.to("meta") for name, value in tensors.items() if name not in heads})
+    report = replace(report, unexpected=(*report.unexpected, *heads))
     kept = {name: tensors[name].contiguous().clone() for name in tensors if _kept(name, report)}
     digest = sha256_of_file(file)
     notes = {**how, "source": file.name, "sha256": digest, "made_with": __version__}
-    with atomic_file(out) as temporary:
-        save_file(kept, temporary, metadata={"weights": json.dumps(notes)})
+    try:
+        with atomic_file(out) as temporary:
+            save_file(kept, temporary, metadata={"weights": json.dumps(notes)})
+    except SafetensorError as error:
+        raise RunError(
+            f"{out.name} could not be written. See that its folder exists, may be written to and has room."
+        ) from error
     return Imported(out, look, report, digest)
 
 

@@ -7,6 +7,7 @@ B-spline, -1000 to 400 HU, bins of 25 HU from -1000 on.
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -54,6 +55,9 @@ class RadiomicsConfig(BaseModel):
                 raise ValueError(
                     f"spacing_mm is (z, y, x) in mm, above 0 (z may be 0: slices stay); got {self.spacing_mm}"
                 )
+        limits = (*(self.spacing_mm or ()), *(self.intensity_range or ()), self.bin_width, self.outlier_sd)
+        if not all(math.isfinite(value) for value in limits if value is not None):
+            raise ValueError(f"spacing, range, bin width and outliers are finite numbers or None; got {limits}")
         low, high = self.intensity_range or (None, None)
         if low is not None and high is not None and low >= high:
             raise ValueError(f"intensity_range is (low, high) with low below high; got {self.intensity_range}")

@@ -34,9 +34,8 @@ def shells(
     Raises: MaskError when the mask is empty or of another shape than `within`; HounsfieldError for a width that is not
         above 0.
     """
+    _require_widths(widths_mm)
     widths = [float(width) for width in widths_mm]
-    if not all(np.isfinite(width) and width > 0 for width in widths):
-        raise HounsfieldError(f"widths_mm are numbers above 0, in mm; got {widths}.")
     if within is not None and within.shape != mask.shape:
         raise MaskError(f"`within` and the mask must have one shape; got {within.shape} and {mask.shape}.")
     start, stop = bounding_box(mask)
@@ -56,6 +55,15 @@ def shells(
 
 
 def names_of_shells(widths_mm: Sequence[float]) -> tuple[str, ...]:
-    """`shell_0_5mm`, `shell_5_15mm`, ... for widths 5 and 10; the beginning of their features' names."""
+    """`shell_0_5mm`, `shell_5_15mm`, ... for widths 5 and 10; the beginning of their features' names.
+
+    Raises: HounsfieldError as `shells`.
+    """
+    _require_widths(widths_mm)
     borders = np.concatenate([[0.0], np.cumsum(widths_mm)])
     return tuple(f"shell_{low:g}_{high:g}mm" for low, high in pairwise(borders))
+
+
+def _require_widths(widths_mm: Sequence[float]) -> None:
+    if not all(np.isfinite(width) and width > 0 for width in widths_mm):
+        raise HounsfieldError(f"widths of shells are numbers above 0, in mm; got {list(widths_mm)}.")

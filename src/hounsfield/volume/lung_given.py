@@ -17,12 +17,14 @@ from hounsfield.volume.airspace import airspace
 from hounsfield.volume.align import onto
 from hounsfield.volume.body_middle import middle_of
 from hounsfield.volume.lung_labels import LEFT, RIGHT, Lungs, measured
+from hounsfield.volume.lung_remarks import sides_remarks
 from hounsfield.volume.lung_sides import sides
 from hounsfield.volume.morphology import nearest_label
 from hounsfield.volume.read import read_mask, read_volume
-from hounsfield.volume.upright import Work, block_means, spread
+from hounsfield.volume.upright import Work, block_means, shows_air, spread
 from hounsfield.volume.volume import Volume
 
+_BOTH_SIDES = 0.2  # share of its width that a mask of two lungs has at least on either side of the image's middle
 _WITH_LABELS = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 
 
@@ -54,8 +56,9 @@ def given_lungs(work: Work, volume: Volume, given: Volume, *, threshold_hu: floa
         )
     if 2 in values:
         return measured(array.astype(np.uint8), volume, _swapped(array, volume))
-    labels = _parted(work, work.turn.apply(array != 0), threshold_hu)
-    return measured(work.turn.undo(labels), volume, ())
+    labels, seen = _parted(work, work.turn.apply(array != 0), threshold_hu)
+    lungs = measured(work.turn.undo(labels), volume, ())
+    return replace(lungs, remarks=tuple(sides_remarks(lungs, side_seen=seen)))
 
 
 def with_nodule(lungs: Lungs, volume: Volume, nodule: Volume) -> Lungs:
@@ -118,17 +121,31 @@ def _swapped(array: AnyArray, volume: Volume) -> tuple[str, ...]:
     return ("in the given mask label 1 (right) lies on the patient's left; it was taken as it is.",)
 
 
-def _parted(work: Work, mask: BoolArray, threshold_hu: float) -> AnyArray:
-    """A mask of one label, parted into right and left (upright, uint8)."""
+def _parted(work: Work, mask: BoolArray, threshold_hu: float) -> tuple[AnyArray, bool]:
+    """A mask of one label, parted into right and left (upright, uint8), and whether the body's middle was seen."""
     coarse = block_means(work.fine.with_array(mask), work.block, low=0, high=1).array > 0
-    body = airspace(work.ct, work.padded, threshold_hu=threshold_hu).body | coarse
-    middle = middle_of(work.ct, body).x_mm
+    seen = shows_air(work)
+    if seen:
+        body = airspace(work.ct, work.padded, threshold_hu=threshold_hu).body | coarse
+        found_middle = middle_of(work.ct, body)
+        middle, seen = found_middle.x_mm, found_middle.seen
+    else:  # no HU (MR): neither spine nor skin is known by its value
+        middle = _middle_of_mask(work, coarse)
     found = sides(work.ct, coarse, middle, gas_is_lung=True).labels
     if not found.any():  # a mask of a few voxels: one lung, on its side of the middle
         found[coarse] = LEFT if _is_left(work, coarse, middle) else RIGHT
     owner = nearest_label(found, coarse, np.inf, work.ct.spacing_mm).astype(np.uint8)
     whole = spread(owner, work.block, work.fine.shape, 0, work.fine.shape[0])
-    return np.asarray(whole * mask, dtype=np.uint8)
+    return np.asarray(whole * mask, dtype=np.uint8), seen
+
+
+def _middle_of_mask(work: Work, coarse: BoolArray) -> float:
+    """x in mm between two lungs: the middle of the mask, or that of the image where the mask lies beside it."""
+    columns = np.flatnonzero(coarse.any(axis=(0, 1)))
+    first, last, image = float(columns[0]), float(columns[-1]), (coarse.shape[2] - 1) / 2
+    both = min(image - first, last - image) > _BOTH_SIDES * (last - first)
+    column = (first + last) / 2 if both else image
+    return float(work.ct.to_world(np.array([0.0, 0.0, column]))[0, 0])
 
 
 def _is_left(work: Work, coarse: BoolArray, middle: float) -> bool:

@@ -12,6 +12,7 @@ from hounsfield.volume.volume import Volume
 _UNEQUAL = 0.4  # the left lung is nearly as large as the right one
 _MUCH_GAS = 0.25
 _GAS_ML = 100.0
+_MOST_ML = 12_000.0
 
 
 def remarks_on(lungs: Lungs, labels: IntArray, gas: BoolArray, ct: Volume, *, side_seen: bool) -> tuple[str, ...]:
@@ -22,7 +23,11 @@ def remarks_on(lungs: Lungs, labels: IntArray, gas: BoolArray, ct: Volume, *, si
         gas: enclosed gas there that is no lung.
         side_seen: whether the middle of the body was seen.
     """
-    remarks = [*_one_or_unequal(lungs, side_seen)]
+    remarks = sides_remarks(lungs, side_seen=side_seen)
+    if lungs.total_ml > _MOST_ML:
+        remarks.append(
+            f"{lungs.total_ml / 1000:.0f} l are more than any lungs hold: is the spacing of the image in mm?"
+        )
     mask = labels > 0
     faces = {"lower": mask[0], "upper": mask[-1], "front": mask[:, 0], "back": mask[:, -1]}
     faces |= {"right": mask[:, :, 0], "left": mask[:, :, -1]}
@@ -42,7 +47,8 @@ def remarks_on(lungs: Lungs, labels: IntArray, gas: BoolArray, ct: Volume, *, si
     return tuple(remarks)
 
 
-def _one_or_unequal(lungs: Lungs, side_seen: bool) -> list[str]:
+def sides_remarks(lungs: Lungs, *, side_seen: bool) -> list[str]:
+    """What is unusual about right and left: one alone, one much smaller, or sides that are a guess."""
     ml = {RIGHT: lungs.right_ml, LEFT: lungs.left_ml}
     small, large = sorted(ml, key=lambda side: ml[side])
     if not ml[small]:
@@ -53,9 +59,14 @@ def _one_or_unequal(lungs: Lungs, side_seen: bool) -> list[str]:
         if not side_seen:
             found.append("whether it is the right or the left one is a guess: the image shows no spine and no outline.")
         return found
+    found = []
+    if not side_seen:
+        found.append(
+            "where the right lung ends and the left begins is a guess: the image shows no spine and no outline."
+        )
     if ml[small] < _UNEQUAL * ml[large]:
-        return [
+        found.append(
             f"the {NAMES[small]} lung is small, {ml[small]:.0f} ml against {ml[large]:.0f} ml: parts without air "
             "(fluid, consolidation, a large tumour) are not in the mask."
-        ]
-    return []
+        )
+    return found

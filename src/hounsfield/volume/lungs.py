@@ -25,10 +25,9 @@ from hounsfield.volume.lung_labels import LEFT, RIGHT, Lungs, NoLungs, measured
 from hounsfield.volume.lung_remarks import remarks_on
 from hounsfield.volume.lung_sides import Sides, sides
 from hounsfield.volume.pleura import repair
-from hounsfield.volume.upright import Work, work_on
+from hounsfield.volume.upright import Work, shows_air, work_on
 from hounsfield.volume.volume import Volume
 
-_AIR_HU, _AIR_SHARE = -500.0, 1e-3
 _BESIDE_MM = 70.0  # from the middle of a lung to that of the chest
 _ROUND_MM, _AMID = 30.0, 0.5  # a bronchus is inside the lung where this share of the cube around it is lung
 
@@ -60,6 +59,7 @@ def lung_masks(volume: Volume, *, given: Volume | None = None, config: LungConfi
     work = work_on(volume, config.work_mm)
     if given is not None:
         return given_lungs(work, volume, given, threshold_hu=config.threshold_hu)
+    holes = _not_numbers(volume)
     _check_hu(work)
     space = airspace(work.ct, work.padded, threshold_hu=config.threshold_hu)
     middle = middle_of(work.ct, space.body)
@@ -69,8 +69,31 @@ def lung_masks(volume: Volume, *, given: Volume | None = None, config: LungConfi
         raise NoLungs(_none_found(work.ml(found.labels), work.ml(found.gas), config.least_ml))
     coarse = _repaired(work, space, tree, found, config)
     labels = at_full_resolution(work.fine, coarse, work.ct.spacing_mm, work.block, threshold_hu=config.threshold_hu)
-    lungs = measured(work.turn.undo(labels), volume, ())
-    return replace(lungs, remarks=remarks_on(lungs, coarse.labels, found.gas, work.ct, side_seen=middle.seen))
+    labels = work.turn.undo(labels)
+    labels[holes] = 0
+    lungs = measured(labels, volume, ())
+    remarks = remarks_on(lungs, coarse.labels, found.gas, work.ct, side_seen=middle.seen)
+    return replace(lungs, remarks=(*_said_of(holes), *remarks))
+
+
+def _not_numbers(volume: Volume) -> BoolArray:
+    """Voxels that are NaN or infinite.
+
+    Raises: NoLungs when all are.
+    """
+    holes = np.zeros(volume.shape, dtype=bool)
+    if np.issubdtype(volume.array.dtype, np.floating):
+        holes = ~np.isfinite(volume.array)
+    if holes.all():
+        raise NoLungs("every voxel is NaN or infinite. Convert the image again.")
+    return holes
+
+
+def _said_of(holes: BoolArray) -> tuple[str, ...]:
+    count = int(holes.sum())
+    if not count:
+        return ()
+    return (f"{count} voxels of the CT are no numbers (NaN or infinite); they are left out of the lungs.",)
 
 
 def _check_hu(work: Work) -> None:
@@ -78,7 +101,7 @@ def _check_hu(work: Work) -> None:
     seen = work.ct.array[~work.padded]
     if not seen.size:
         raise NoLungs("the image is one value throughout, or nothing but padding. Is the file damaged?")
-    if float((seen < _AIR_HU).mean()) > _AIR_SHARE:
+    if shows_air(work):
         return
     least = float(seen.min())
     raise NoLungs(

@@ -22,6 +22,7 @@ Triple = tuple[int, int, int]
 LOWEST_HU, HIGHEST_HU = -1024.0, 1500.0  # beyond lie padding and metal, which would spoil the means around them
 _PADDED_HU = -1100.0  # neither tissue nor air: filling outside the field of view, often -2000 or -3024
 _CORNER_HU = -1000.0
+_AIR_HU, _AIR_SHARE = -500.0, 1e-3
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,12 @@ def _padded(fine: Volume, block: Triple) -> BoolArray:
     labels, _ = components(same, in_plane=True)
     at_corners = np.unique(labels[:, [0, 0, -1, -1], [0, -1, 0, -1]])
     return low | np.isin(labels, at_corners[at_corners > 0])
+
+
+def shows_air(work: Work) -> bool:
+    """Whether a thousandth of the blocks is as low as air, which it is in any CT in HU and in nothing else."""
+    seen = work.ct.array[~work.padded]
+    return bool(seen.size) and float((seen < _AIR_HU).mean()) > _AIR_SHARE
 
 
 def upright(volume: Volume) -> tuple[Volume, Turn]:

@@ -48,6 +48,6 @@ def lung_contours(volume: Volume, lungs: Lungs, *, name: str = "lungs") -> Pictu
 def _plane(panel: Axes, image: AnyArray, labels: AnyArray, aspect: float) -> None:
     panel.imshow(image, cmap="gray", vmin=LUNG_HU[0], vmax=LUNG_HU[1], aspect=aspect, interpolation="bilinear")
     for side, colour in _COLOURS.items():
-        if (labels == side).any():
+        if min(labels.shape) > 1 and (labels == side).any():  # one row has no contour
             panel.contour(labels == side, levels=[0.5], colors=[colour], linewidths=[1.2])
     panel.set_axis_off()
