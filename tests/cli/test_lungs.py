@@ -86,7 +86,7 @@ def test_what_is_read_is_not_written_over(chest: Made, ct: Path, tmp_path: Path)
     for words in ((ct, "--out", ct), (ct, "--out", tmp_path / "x" / ".." / "ct.nii.gz")):
         done = CliRunner().invoke(app, [str(word) for word in words])
         assert done.exit_code == 2
-        assert "would be overwritten" in done.output.replace("\n", " ")
+        assert "overwritten" in done.output
     assert ct.read_bytes() == before
 
 

@@ -18,11 +18,13 @@ from matplotlib.figure import Figure
 from hounsfield.core.types import AnyArray
 from hounsfield.report.content import AttentionView
 from hounsfield.report.figures.case_images import LUNG_HU, REFERENCE
+from hounsfield.report.figures.legends import broken_lines
 from hounsfield.report.style import Picture, page_style, picture
 
 _COLOURS = "magma"  # lightness grows with the value, for grey prints and every colour vision
 _LEVELS = (0.5, 0.8)  # contours, thin and thick
 _SIDE = 1.5  # inches of a slice
+_WORDS = 100.0  # points beside it
 
 
 def attention_figure(views: Sequence[AttentionView], *, name: str, title: str) -> Picture:
@@ -65,7 +67,8 @@ def shown_slice(view: AttentionView) -> int:
 def _label(axes: Axes, views: Sequence[AttentionView]) -> None:
     first = views[0]
     name = first.case_id if len(first.case_id) <= 20 else f"{first.case_id[:9]}…{first.case_id[-9:]}"
-    lines = [name, f"is {first.label}", f"{first.positive} {first.prob:.2f}", f"({first.why})"]
+    words = [name, f"is {first.label}", f"{first.positive} {first.prob:.2f}", f"({first.why})"]
+    lines = [line for one in words for line in broken_lines(one, points=_WORDS, size=7.5, most=2)]
     axes.text(
         1.0, 0.5, "\n".join(lines), ha="right", va="center", fontsize=7.5, transform=axes.transAxes, parse_math=False
     )

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hounsfield.core.types import FloatArray
-from hounsfield.report.figures.legends import legend_below, page_width
+from hounsfield.report.figures.legends import axis_words, legend_below, page_width
 from hounsfield.report.style import DASHES, MARKERS, PALETTE, TRIVIAL, Picture, page_style, picture
 from hounsfield.stats.calibration import ReliabilityCurve
 
@@ -95,7 +95,7 @@ def reliability_figure(curves: Sequence[Reliability], *, name: str, positive: st
 
 def _square(*, x: str, y: str) -> tuple[Figure, Axes]:
     figure, axes = page_width()
-    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), xlabel=x, ylabel=y, aspect="equal", anchor="N")
+    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), xlabel=axis_words(x), ylabel=axis_words(y), aspect="equal", anchor="N")
     axes.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1])
     axes.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1])
     axes.grid(visible=True)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
 
 from hounsfield.core.types import FloatArray
+from hounsfield.report.figures.legends import wrapped
 from hounsfield.report.style import PALETTE, Picture, page_style, picture, sheet
+
+_POINTS = 105.0  # of a title's line
+_LINE, _ROW = 0.16, 0.42  # inches
 
 
 def dice_boxes(values: Mapping[str, FloatArray], *, name: str, target: str) -> Picture:
@@ -20,10 +23,12 @@ def dice_boxes(values: Mapping[str, FloatArray], *, name: str, target: str) -> P
         target: what the networks were trained for.
     """
     with page_style():
-        figure, axes = sheet(3.9, 1.0 + 0.42 * max(len(values), 2))
+        titles = [wrapped(title, points=_POINTS, size=9.0, most=3) for title in values]
+        row = max(_ROW, *(0.1 + _LINE * (title.count("\n") + 1) for title in titles))
+        figure, axes = sheet(3.9, 1.0 + row * max(len(values), 2))
         for place, one in enumerate(values.values()):
             _box(axes, one, place)
-        axes.set_yticks(range(len(values)), [textwrap.fill(title, 20) for title in values])
+        axes.set_yticks(range(len(values)), titles)
         axes.invert_yaxis()
         axes.set_xlim(max(0.0, min(float(one.min()) for one in values.values()) - 0.03), 1.01)
         axes.set_xlabel("Dice")

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from hounsfield.report.figures.legends import legend_below, wrapped
 from hounsfield.report.style import INK, PALETTE, TRIVIAL, Picture, page_style, picture
 
 
@@ -39,10 +41,11 @@ def near_ties_figure(panels: Sequence[Operating], *, name: str, start: str) -> P
     """
     with page_style():
         figure = Figure(figsize=(3.9 * len(panels), 3.9), layout="constrained")
+        FigureCanvasAgg(figure)
         axes = figure.subplots(1, len(panels), squeeze=False)[0]
         for one, panel in zip(axes, panels, strict=True):
             _panel(one, panel, start)
-        axes[0].legend(loc="lower left")
+        legend_below(figure, axes[0], columns=len(panels))
         words = "; ".join(
             f"{panel.title}: {len(panel.ties)} tables, {_range([tie[1] for tie in panel.ties])} of {panel.malignant} "
             f"malignant with FNA, {_range([tie[0] for tie in panel.ties])} of {panel.benign} benign spared"
@@ -66,7 +69,7 @@ def _panel(axes: Axes, panel: Operating, start: str) -> None:
         marker, colour = "sD^v"[place % 4], (INK, PALETTE[1], PALETTE[2], PALETTE[3])[place % 4]
         axes.plot(spared, found, marker, color=colour, markersize=9, markeredgecolor="white", label=title, zorder=4)
     axes.set(xlabel=f"benign nodules spared, of {panel.benign}", ylabel=f"malignant with FNA, of {panel.malignant}")
-    axes.set_title(panel.title)
+    axes.set_title(wrapped(panel.title, points=190, size=11, most=2))  # bold at 10 points
     axes.grid(visible=True)
     axes.set_axisbelow(True)
 

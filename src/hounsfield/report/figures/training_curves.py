@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from hounsfield.report.figures.legends import legend_below
 from hounsfield.report.style import PALETTE, Picture, page_style, picture
 
 _NO_METRIC = ("epoch", "loss", "learning_rate", "rate", "gain", "seconds")
@@ -32,14 +34,15 @@ def _kind(kind: str, pieces: list[Sequence[Mapping[str, Any]]]) -> Picture:
     names = [name for name in pieces[0][0] if name not in _NO_METRIC and _number(pieces[0][0][name])]
     with page_style():
         figure = Figure(figsize=(3.7, 1.5 + 1.4 * bool(names)), layout="constrained")
+        FigureCanvasAgg(figure)
         panels = figure.subplots(2 if names else 1, 1, sharex=True, squeeze=False)[:, 0]
         _panel(panels[0], pieces, ["loss"])
         panels[0].set_ylabel("training loss")
         if names:
             _panel(panels[1], pieces, names)
             panels[1].set_ylabel("validation")
-            panels[1].legend(fontsize=7, ncols=2)
         panels[-1].set_xlabel("epoch")
+        legend_below(figure, panels[-1], columns=2)
         longest = max(len(piece) for piece in pieces)
         shown = ", ".join(["loss", *names])
         alt = f"Training of {kind}: {len(pieces)} pieces, up to {longest} epochs; {shown} by epoch."
