@@ -143,6 +143,14 @@ def test_a_winner_that_needs_an_expert_is_said_to(cohort):
     assert "needs an expert's outline" in verdict.detail
 
 
+def test_a_winner_whose_cube_an_expert_placed_is_said_to(cohort):
+    fair = ArmInfo("fair", "Fair", needs_mask=True)
+    for placed, words in ((True, ", though one placed the cubes."), (False, ".")):
+        arms = (ArmInfo("good", "Good", placed=placed), fair, NOISE, VOLUME)
+        verdict = verdict_of(run(cohort, arms), arms, "malignancy")
+        assert verdict.detail.startswith(f"It does not read an expert's outline at test time{words}")
+
+
 def test_without_a_trivial_arm_the_question_stays_open(cohort):
     table = cohort[cohort["arm"] == "good"].reset_index(drop=True)
     verdict = verdict_of(run(table, (GOOD,)), (GOOD,), "malignancy")

@@ -27,7 +27,8 @@ class ArmInfo:
 
     Args:
         trivial: size or covariates alone.
-        needs_mask: an expert must outline at test time.
+        needs_mask: an expert must outline at test time, as the arm measures or sees the outline.
+        placed: the arm does not read an outline, but one says where its cube lies (or is joined with the lungs it sees).
         network: False for a model of measured features; such an arm is compared, but is no answer to whether a
             network beats the trivial arm.
     """
@@ -38,6 +39,7 @@ class ArmInfo:
     trivial: bool = False
     needs_mask: bool = False
     network: bool = True
+    placed: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,7 @@ from hounsfield.report.wording import interval, number
 from hounsfield.stats.auc import auc
 
 _SHOWN = 3  # beside the best trivial arm: more bands than four can't be told apart
+_NAMED_LEFT = 8  # arms without a curve that a caption names
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,18 @@ def _curves(content: ReportContent, evaluation: Evaluation, target: str, place: 
     if not lines:
         return []
     others = _binary_pictures(evaluation, target, shown, samples, ranked=content.ranked, place=place)
-    return [roc_figure(lines, name=f"roc_{place}", positive=classes[-1]), *others]
+    roc = roc_figure(lines, name=f"roc_{place}", positive=classes[-1])
+    left = [arm for arm in content.arms if arm.name in evaluation.repeats[target] and arm not in shown]
+    return [replace(roc, caption=f"{roc.caption}{_left_out(left)}"), *others]
+
+
+def _left_out(arms: Sequence[ArmInfo]) -> str:
+    """Which arms have no curve, and why."""
+    if not arms:
+        return ""
+    names = "; ".join(arm.title for arm in arms[:_NAMED_LEFT])
+    more = f"; and {len(arms) - _NAMED_LEFT} more" if len(arms) > _NAMED_LEFT else ""
+    return f" Left out, as more than four bands can't be told apart: {names}{more}."
 
 
 def _curve(title: str, band: Band, **settings: Any) -> Curve:

@@ -50,7 +50,7 @@ def headline_table(content: ReportContent, evaluation: Evaluation, target: str) 
                 cells.append({"value": number(printed(content, target, arm.name, metric)), "under": ""})
             else:
                 cells.append(metric_cell(evaluation.headline(target, arm.name, metric)))
-        outline = "needed" if arm.needs_mask else "no"
+        outline = "needed" if arm.needs_mask else "places the cube" if arm.placed else "no"
         words = {"title": arm.title, "description": arm.description, "trivial": arm.trivial, "outline": outline}
         rows.append({**words, "cells": cells})
     names = [column for column, _, _ in columns]

@@ -26,6 +26,7 @@ class VerdictLine:
     p: str
     needs_mask: bool
     network: bool = True
+    placed: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,22 +120,25 @@ def _line(record: Mapping[Any, Any], infos: Mapping[str, ArmInfo]) -> VerdictLin
     difference = f"{number(record['difference'], sign=True)} ({span})"
     p = p_value(float(record["p_holm"]))
     mark = MARKS[record["verdict"]]
-    return VerdictLine(info.title, record["verdict"], mark, difference, p, info.needs_mask, info.network)
+    return VerdictLine(
+        info.title, record["verdict"], mark, difference, p, info.needs_mask, info.network, placed=info.placed
+    )
 
 
 def _outline(winners: Sequence[VerdictLine], lines: Sequence[VerdictLine]) -> str:
     if not any(line.needs_mask for line in lines):
         return ""
     free = sum(not line.needs_mask for line in winners)
+    placed = ", though one placed the cubes" if any(line.placed and not line.needs_mask for line in winners) else ""
     if len(winners) == 1:
         if free:
-            return "It works without an expert's outline at test time."
+            return f"It does not read an expert's outline at test time{placed}."
         return "It needs an expert's outline at test time; no network without one beats the trivial arm."
     if not free:
         return "Each of them needs an expert's outline at test time; no network without one beats the trivial arm."
     if free == len(winners):
-        return "They work without an expert's outline at test time."
-    return f"{free} of them {'works' if free == 1 else 'work'} without an expert's outline at test time."
+        return f"They do not read an expert's outline at test time{placed}."
+    return f"{free} of them {'does' if free == 1 else 'do'} not read an expert's outline at test time{placed}."
 
 
 def _rest(lines: Sequence[VerdictLine]) -> str:

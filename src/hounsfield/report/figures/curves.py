@@ -95,7 +95,9 @@ def reliability_figure(curves: Sequence[Reliability], *, name: str, positive: st
 
 def _square(*, x: str, y: str) -> tuple[Figure, Axes]:
     figure, axes = page_width()
-    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), xlabel=axis_words(x), ylabel=axis_words(y), aspect="equal", anchor="N")
+    axes.set(
+        xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), xlabel=axis_words(x), ylabel=axis_words(y), aspect="equal", anchor="N"
+    )
     axes.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1])
     axes.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1])
     axes.grid(visible=True)

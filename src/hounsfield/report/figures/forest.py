@@ -131,7 +131,7 @@ def _words(row: ForestRow) -> str:
 def _caption(rows: Sequence[ForestRow], trivial: bool) -> str:
     parts = ["Dots: arms; squares: trivial arms." if trivial else "Dots: arms."]
     if any(row.needs_mask and not row.trivial for row in rows):
-        parts.append("Hollow dots need an expert outline at test time.")
+        parts.append("Hollow dots: arms that read an expert's outline at test time.")
     if trivial:
         parts.append("Dashed line: best trivial arm.")
     if any(row.printed is not None for row in rows):

@@ -72,7 +72,15 @@ def _panel(
         colour = PALETTE[number % len(PALETTE)]
         places = np.arange(len(bars))
         axes.barh(
-            places, widths, 0.74, starts, color=colour, alpha=0.85, label=keys[0][number], edgecolor="white", hatch=hatch
+            places,
+            widths,
+            0.74,
+            starts,
+            color=colour,
+            alpha=0.85,
+            label=keys[0][number],
+            edgecolor="white",
+            hatch=hatch,
         )
         for place, (cases, share) in enumerate(found):
             if share >= _NARROW:
