@@ -28,7 +28,7 @@ class ArmInfo:
     Args:
         trivial: size or covariates alone.
         needs_mask: an expert must outline at test time, as the arm measures or sees the outline.
-        placed: the arm does not read an outline, but one says where its cube lies (or is joined with the lungs it sees).
+        placed: the arm reads no outline, but one says where its cube lies, or is joined with the lungs that it sees.
         network: False for a model of measured features; such an arm is compared, but is no answer to whether a
             network beats the trivial arm.
     """

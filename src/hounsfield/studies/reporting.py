@@ -25,7 +25,7 @@ from hounsfield.studies.examples import examples_of
 from hounsfield.studies.patient_level import patient_arms, patient_comparisons, patient_targets
 from hounsfield.studies.piece_files import load_piece, read_json
 from hounsfield.studies.pieces import Unit
-from hounsfield.studies.study import Study
+from hounsfield.studies.study import Arm, Study
 from hounsfield.studies.summary import arm_seconds, chosen_lines, summary_tables
 
 
@@ -34,10 +34,12 @@ def content_of(
 ) -> ReportContent:
     """What the report of a finished run shows."""
     digests = dict(zip(cohort.prepared.features["case_id"], cohort.prepared.features["pixel_digest"], strict=True))
-    arms = tuple(
-        ArmInfo(name, arm.title, arm.description, arm.trivial, arm.needs_mask, network=not arm.fed_features)
-        for name, arm in study.arms.items()
-    ) + _pooled_arms(study)
+    outlined = bool(cohort.prepared.has_mask.any())
+    arms = tuple(_arm_info(name, arm.title, arm, outlined) for name, arm in study.arms.items())
+    arms += tuple(
+        _arm_info(name, f"{study.arms[of].title}; patient by {how.replace('_', '-')}", study.arms[of], outlined)
+        for name, (of, how) in patient_arms(study).items()
+    )
     anchors = tuple(
         Anchor(row.target, row.arm, row.metric, row.value, row.spread, row.source)
         for row in study.anchors
@@ -93,14 +95,11 @@ def _classes(study: Study) -> dict[str, tuple[str, ...]]:
     return classes | {name: classes[of] for of, name in patient_targets(study).items()}
 
 
-def _pooled_arms(study: Study) -> tuple[ArmInfo, ...]:
-    """Arms of the patients' targets."""
-    infos = []
-    for name, (of, how) in patient_arms(study).items():
-        arm = study.arms[of]
-        title = f"{arm.title}; patient by {how.replace('_', '-')}"
-        infos.append(ArmInfo(name, title, arm.description, arm.trivial, arm.needs_mask, network=not arm.fed_features))
-    return tuple(infos)
+def _arm_info(name: str, title: str, arm: Arm, outlined: bool) -> ArmInfo:
+    """An arm as the report shows it; where cases have outlines, these place the cube that a network sees."""
+    network = not arm.fed_features
+    placed = outlined and network and not arm.needs_mask
+    return ArmInfo(name, title, arm.description, arm.trivial, arm.needs_mask, network=network, placed=placed)
 
 
 def warnings_of(cohort: Cohort) -> list[str]:

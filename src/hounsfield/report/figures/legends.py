@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextToPath
@@ -53,8 +52,7 @@ def legend_below(figure: Figure, axes: Axes, *, columns: int = 1) -> None:
     legend = figure.legend(
         handles, broken, loc="outside lower left", ncols=columns, labelspacing=0.45, handlelength=_HANDLE
     )
-    canvas = figure.canvas if isinstance(figure.canvas, FigureCanvasAgg) else FigureCanvasAgg(figure)
-    needed = legend.get_window_extent(canvas.get_renderer()).height / figure.dpi
+    needed = legend.get_window_extent().height / figure.dpi
     figure.set_size_inches(width, height + needed)
 
 
