@@ -16,6 +16,7 @@ import pytest
 from hounsfield.core.errors import ProblemsError, RunError
 from hounsfield.infer.bundle import read_bundle
 from hounsfield.infer.cases import predict_cases
+from hounsfield.studies import runner
 from hounsfield.studies.load import load
 from hounsfield.studies.runner import Machine, averaged_over_folds, run_study
 from hounsfield.volume.volume import Volume
@@ -193,7 +194,7 @@ def test_named_pairs_are_compared_for_patients_too(run):
     }  # 'cube' is not pooled
 
 
-def test_a_killed_run_goes_on_to_the_same_predictions(run, study, cases, tmp_path):
+def test_a_killed_run_goes_on_to_the_same_predictions(run, study, cases, tmp_path, monkeypatch):
     out = tmp_path / "run"
     code = (
         "import sys, os, signal\nfrom pathlib import Path\nfrom hounsfield.studies import runner\n"
@@ -207,6 +208,7 @@ def test_a_killed_run_goes_on_to_the_same_predictions(run, study, cases, tmp_pat
     arguments = [str(run / "study.yaml"), str(cases), str(out)]
     killed = subprocess.run([sys.executable, "-c", code, *arguments], env=dict(os.environ), capture_output=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr[-500:]
+    monkeypatch.setattr(runner, "report_run", lambda out, *rest, **options: (out / "report.html", []))
     run_study(study, cases, out, machine=CPU)
     one, other = (pd.read_parquet(folder / "predictions.parquet") for folder in (run, out))
     pd.testing.assert_frame_equal(one, other)
