@@ -45,3 +45,14 @@ def test_the_same_numbers_of_a_network_are_a_yes(predictions: pd.DataFrame):
     found = verdict(predictions, counts_as_network=True)
     assert found.answer.startswith("Yes. 1 of 2 networks beats")
     assert "Without a network" not in found.detail
+
+
+def test_a_trivial_arm_below_chance_is_a_low_bar(predictions: pd.DataFrame):
+    assert "below chance" not in verdict(predictions, counts_as_network=True).detail
+    turned = predictions.copy()
+    own = turned["arm"] == "volume"
+    names = ["prob_benign", "prob_malignant"]
+    turned.loc[own, names] = turned.loc[own, names[::-1]].to_numpy()
+    found = verdict(turned, counts_as_network=True)
+    assert found.answer.startswith("Yes.")
+    assert "the trivial arm lies below chance (0.5)" in found.detail

@@ -13,6 +13,7 @@ from hounsfield.report.evaluate import Evaluation
 
 NOTHING = "–"
 MARKS = {BEATS: "▲", BELOW: "▼", UNDECIDED: "≈", UNDEFINED: "?"}  # a sign beside the colour, for grey prints
+_LOW_BAR = "On this test part the trivial arm lies below chance (0.5), so that beating it proves little."
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,8 @@ def verdict_of(evaluation: Evaluation, arms: Sequence[ArmInfo], target: str) -> 
         return Verdict(target, answer, "no", f"{_rest(networks)} {also}".strip(), lines, metric)
     verb = "beats" if len(winners) == 1 else "beat"
     answer = f"Yes. {len(winners)} of {counted(len(networks), 'network')} {verb} the best trivial arm, {name}."
-    detail = " ".join(part for part in (_outline(winners, networks), _rest(networks), also) if part)
+    low = _LOW_BAR if float(row["value"]) < 0.5 else ""
+    detail = " ".join(part for part in (low, _outline(winners, networks), _rest(networks), also) if part)
     return Verdict(target, answer, "yes", detail, lines, metric)
 
 

@@ -131,6 +131,8 @@ def headline(metrics: pd.DataFrame, study: Study) -> list[str]:
     """The AUC (or, for several classes, the accuracy) of every arm, one line each; of the patients' targets as well."""
     lines = []
     classes = _classes(study)
+    width = max(len(name) for name in (*study.arms, *patient_arms(study)))
+    wide = max(len(name) for name in classes)
     for target, names in classes.items():
         name = "auc" if len(names) == 2 else "accuracy"
         for arm in study.arms if target in study.targets else patient_arms(study):
@@ -138,7 +140,7 @@ def headline(metrics: pd.DataFrame, study: Study) -> list[str]:
             rows = rows[rows["seed"].astype(str) == "all"]
             for value, low, high in rows[["value", "low", "high"]].to_numpy(dtype=float):
                 interval = f" (95 % CI {low:.3f} to {high:.3f})" if np.isfinite(low) else ""
-                lines.append(f"{target:20} {arm:14} {name} {value:.3f}{interval}")
+                lines.append(f"{target:{wide}}  {arm:{width}}  {name} {value:.3f}{interval}")
     return lines
 
 
