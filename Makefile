@@ -32,9 +32,10 @@ lint: $(STAMP)
 types: $(STAMP)
 	$(BIN)/mypy
 
-# One thread a worker: the workers themselves fill the cores.
+# One thread a worker: the workers themselves fill the cores. Each takes files that lie together, so that what several
+# tests share is made once, and whoever is done takes from the others.
 unit: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
 # Radiomic features against MIRP, which pins older libraries and so has an environment of its own.
 oracle:

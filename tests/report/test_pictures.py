@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 import pandas as pd
+import pytest
+from matplotlib.figure import Figure
 
 from hounsfield.report.content import ArmInfo, ReportContent
 from hounsfield.report.evaluate import evaluate
@@ -34,6 +36,12 @@ def roc_of(make_rows, comparisons: tuple[tuple[str, str], ...]) -> Picture:
     content = ReportContent("T", "Q", "", TARGETS, ARMS, table, comparisons=comparisons)
     found = evaluate(table, TARGETS, arms=ARMS, seed=1, resamples=100, comparisons=comparisons)
     return pictures_of(content, found).curves["malignancy"][0]
+
+
+@pytest.fixture(autouse=True)
+def _not_rendered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a picture shows is asked here, not its bytes, which take most of the time."""
+    monkeypatch.setattr(Figure, "savefig", lambda *_, **__: None)
 
 
 def shown(make_rows, comparisons: tuple[tuple[str, str], ...]) -> list[str]:
